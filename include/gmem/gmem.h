@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libgmem: what a VMM links to have its guest's memory follow it.
+ *
+ * A VMM talks to one gmem-source (where the guest runs) or one gmem-pager
+ * (where it goes) over a unix socket, and hands it a KVM demand-paging session
+ * fd and the layout of guest memory.  The VMM itself opens no network
+ * connection: vCPU and device state are opaque blobs that travel inside the
+ * attested channel.
+ *
+ * Source VMM                          Destination VMM
+ *   gmem_connect                        VM, memslots, everything MISSING
+ *   gmem_attach                         gmem_connect, gmem_attach
+ *   gmem_source_prepare                 gmem_pager_wait_start -> state blobs
+ *   (stop vCPUs, save state)            (restore state)
+ *   gmem_source_start  ---- START --->  gmem_pager_run
+ *   gmem_wait(COMPLETE)                 first KVM_RUN
+ *                                       gmem_wait(COMPLETE)
+ *
+ * Functions return 0 or -errno, and leave outputs untouched on failure, if not
+ * said otherwise.  Handles are not thread safe.  The library needs libc only,
+ * never logs, never exits and starts no threads.  -EPIPE or -ECONNRESET: the
+ * service went away.  gmem_last_error() has the service's own sentence.
+ */
+#ifndef GMEM_GMEM_H
+#define GMEM_GMEM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define GMEM_VERSION_MAJOR 0
+#define GMEM_VERSION_MINOR 1
+#define GMEM_VERSION_PATCH 0
+
+#define GMEM_PAGE_SIZE 4096u
+#define GMEM_MAX_REGIONS 32u
+#define GMEM_MAX_STATES 64u
+#define GMEM_MAX_STATE_LEN (1u << 20)
+#define GMEM_STATE_NAME_LEN 32u
+
+#if defined(__GNUC__)
+#define GMEM_MUST_USE __attribute__((warn_unused_result))
+#else
+#define GMEM_MUST_USE
+#endif
+
+/** Connection to one gmem-pager or gmem-source. */
+typedef struct gmem_client gmem_client;
+
+/** Which service is meant to be at the other end of the socket. */
+enum gmem_role {
+	GMEM_ROLE_SOURCE = 1,
+	GMEM_ROLE_PAGER = 2,
+};
+
+/** gmem_region.flags: the slot has guest_memfd (its GFNs may be private). */
+#define GMEM_REGION_GUEST_MEMFD (1u << 0)
+/** gmem_region.flags: shared_fd is valid. */
+#define GMEM_REGION_SHARED_FD (1u << 1)
+
+/** One user memslot. */
+struct gmem_region {
+	uint64_t gpa;		/**< bytes, page aligned */
+	uint64_t size;		/**< bytes, page aligned, not 0 */
+	uint32_t flags;		/**< GMEM_REGION_* */
+	int shared_fd;		/**< memfd or file behind the shared view, or -1; stays the caller's */
+	uint64_t shared_offset;	/**< bytes into shared_fd, page aligned */
+};
+
+/** One opaque piece of VMM, vCPU or device state. */
+struct gmem_state {
+	char name[GMEM_STATE_NAME_LEN];	/**< NUL-terminated, unique, e.g. "vcpu0.regs" */
+	const void *data;
+	size_t data_len;		/**< bytes, up to GMEM_MAX_STATE_LEN */
+};
+
+/** How far a move is. */
+enum gmem_phase {
+	GMEM_PHASE_IDLE = 0,		/**< nothing attached */
+	GMEM_PHASE_CONNECTING = 1,	/**< handshake under way */
+	GMEM_PHASE_ACCEPTED = 2,	/**< both sides accepted each other */
+	GMEM_PHASE_STARTED = 3,		/**< source: START sent, must not run; pager: START received */
+	GMEM_PHASE_RUNNING = 4,		/**< the destination may run or has run */
+	GMEM_PHASE_COMPLETE = 5,	/**< every page is present at the destination */
+	GMEM_PHASE_ABORTED = 6,		/**< ended before START took effect: the source may run on */
+	GMEM_PHASE_FAILED = 7,		/**< ended after START: see gmem_last_error() */
+};
+
+/** Counters of a move; pages are 4 KiB. */
+struct gmem_progress {
+	enum gmem_phase phase;
+	uint64_t pages_total;		/**< in the manifest, zero pages included */
+	uint64_t pages_present;
+	uint64_t pages_demand;		/**< populated in answer to a demand fault */
+	uint64_t pages_background;	/**< populated by the background stream */
+	uint64_t pages_zero;		/**< of both: sent as "zero", without data */
+	uint64_t pages_duplicate;	/**< received and dropped: already present */
+	uint64_t pages_shared;		/**< of both: shared memory */
+	uint64_t bytes_wire;		/**< bytes on the network, both directions, framing included */
+	uint64_t fault_latency_us[4];	/**< event read to page present: p50, p90, p99, max */
+	uint64_t start_to_started_us;	/**< source: START sent to STARTED received */
+	uint64_t total_us;		/**< START to COMPLETE */
+	char transport[16];		/**< "nng" */
+	char cipher[32];
+	char handshake[48];
+};
+
+/**
+ * Connect to a service.
+ * @param path unix socket, at most 107 bytes.
+ * @param role the service that must be there.
+ * @param ret_client the handle; the caller closes it with gmem_close().
+ * @retval -EPROTO the other end is not that service or another version.
+ * Blocks until connected; -errno of socket() and connect() otherwise.
+ */
+GMEM_MUST_USE int gmem_connect(const char *path, enum gmem_role role, gmem_client **ret_client);
+
+/** Close the connection and free the handle.  NULL is allowed.  A move that
+ * was started goes on in the service; one that was not is aborted. */
+void gmem_close(gmem_client *client);
+
+/** The service's sentence for the last failed call; "" if none.  Valid until
+ * the next call on the handle. */
+const char *gmem_last_error(const gmem_client *client);
+
+/** File descriptor that polls readable when gmem_wait() would not block. */
+int gmem_fd(const gmem_client *client);
+
+/**
+ * Hand over the VM: a session fd (source: EXTRACT|QUERY|FREEZE; pager:
+ * EVENTS|POPULATE|MARK|DISCARD|QUERY) and the layout of guest memory.
+ * The service gets duplicates; the caller should close its own session_fd
+ * after success, else a dead service is not noticed by the kernel.
+ * @param n_regions 1 to GMEM_MAX_REGIONS, sorted by gpa, not overlapping.
+ * @retval -EINVAL a region is malformed. @retval -EALREADY attached before.
+ */
+GMEM_MUST_USE int gmem_attach(gmem_client *client, int session_fd, const struct gmem_region *regions,
+			      size_t n_regions);
+
+/**
+ * Source: connect to the destination, shake hands, wait until both accepted.
+ * The guest goes on running.  Blocks for up to the service's time limit.
+ * @retval -ETIMEDOUT, -ECONNREFUSED no destination. @retval -EACCES a side
+ * refused the other.  The guest is untouched in each case.
+ */
+GMEM_MUST_USE int gmem_source_prepare(gmem_client *client);
+
+/**
+ * Source: freeze the VM in the kernel and send START with the states.  Every
+ * vCPU must be out of KVM_RUN.  Names of states are unique.
+ * After 0 the guest must not run here again, whatever happens later.
+ * @retval other before START left: the VM is thawed, the guest may go on here.
+ * @retval -EINPROGRESS START may have left: the VM stays frozen (in doubt).
+ */
+GMEM_MUST_USE int gmem_source_start(gmem_client *client, const struct gmem_state *states, size_t n_states);
+
+/**
+ * Pager: wait for START.  Blocks without limit; see gmem_fd().
+ * @param ret_states array owned by the handle, valid until gmem_close().
+ * @retval -ECANCELED the source aborted. @retval -EACCES handshake refused.
+ */
+GMEM_MUST_USE int gmem_pager_wait_start(gmem_client *client, const struct gmem_state **ret_states,
+					size_t *ret_n_states);
+
+/**
+ * Pager: state is restored, let me run.  After 0 the caller may enter KVM_RUN;
+ * on failure it must never do so (-ECANCELED: the source is told, and may run).
+ */
+GMEM_MUST_USE int gmem_pager_run(gmem_client *client);
+
+/**
+ * Wait until the move reaches @p phase or a final phase.
+ * @param timeout_ms milliseconds, -1 without limit, 0 to poll.
+ * @param ret_phase the phase reached, also with -ETIMEDOUT. May be NULL.
+ * @retval -ETIMEDOUT. @retval -EIO the move failed: gmem_last_error().
+ */
+GMEM_MUST_USE int gmem_wait(gmem_client *client, enum gmem_phase phase, int timeout_ms,
+			    enum gmem_phase *ret_phase);
+
+/** Read the counters; works in every phase. */
+GMEM_MUST_USE int gmem_get_progress(gmem_client *client, struct gmem_progress *ret_progress);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
