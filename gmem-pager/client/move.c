@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: MIT
+/* The calls of a move, each one request or a few to the service. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "client.h"
+
+static bool is_final(enum gmem_phase phase)
+{
+	return phase >= GMEM_PHASE_COMPLETE;
+}
+
+/* Compared by end - 1: a region may end at 2^64. */
+static int check_regions(const struct gmem_region *regions, size_t n_regions)
+{
+	const uint64_t mask = GMEM_PAGE_SIZE - 1;
+	size_t i;
+
+	if (regions == NULL || n_regions == 0 || n_regions > GMEM_MAX_REGIONS)
+		return -EINVAL;
+	for (i = 0; i < n_regions; i++) {
+		const struct gmem_region *r = &regions[i];
+
+		if (r->size == 0 || ((r->gpa | r->size) & mask) != 0 || r->gpa + (r->size - 1) < r->gpa)
+			return -EINVAL;
+		if ((r->flags & ~(GMEM_REGION_GUEST_MEMFD | GMEM_REGION_SHARED_FD)) != 0 || r->flags == 0)
+			return -EINVAL;
+		if ((r->flags & GMEM_REGION_SHARED_FD) != 0 && (r->shared_fd < 0 || (r->shared_offset & mask) != 0))
+			return -EINVAL;
+		if (i > 0 && regions[i - 1].gpa + (regions[i - 1].size - 1) >= r->gpa)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+int gmem_attach(gmem_client *client, int session_fd, const struct gmem_region *regions, size_t n_regions)
+{
+	struct proto_attach attach = { .n_regions = (uint32_t)n_regions };
+	int fds[PROTO_MAX_FDS];
+	size_t n_fds = 0, i;
+	int r;
+
+	if (client == NULL || session_fd < 0)
+		return -EINVAL;
+	if (check_regions(regions, n_regions) < 0)
+		return client_fail(client, -EINVAL, "regions must be page aligned, not empty, sorted by gpa, apart, and "
+				   "have guest_memfd or a shared fd; at most %u", GMEM_MAX_REGIONS);
+	if (client->attached)
+		return client_fail(client, -EALREADY, "a VM is attached to this handle already");
+	fds[n_fds++] = session_fd;
+	for (i = 0; i < n_regions; i++) {
+		attach.regions[i].gpa = regions[i].gpa;
+		attach.regions[i].size = regions[i].size;
+		attach.regions[i].flags = regions[i].flags;
+		if ((regions[i].flags & GMEM_REGION_SHARED_FD) != 0) {
+			attach.regions[i].shared_offset = regions[i].shared_offset;
+			fds[n_fds++] = regions[i].shared_fd;
+		}
+	}
+	r = client_call(client, PROTO_ATTACH, &attach, sizeof(attach), fds, n_fds, NULL, NULL);
+	if (r == 0)
+		client->attached = true;
+	return r;
+}
+
+int gmem_source_prepare(gmem_client *client)
+{
+	if (client == NULL || client->role != GMEM_ROLE_SOURCE)
+		return -EINVAL;
+	return client_call(client, PROTO_PREPARE, NULL, 0, NULL, 0, NULL, NULL);
+}
+
+static int check_states(const struct gmem_state *states, size_t n_states)
+{
+	size_t i, k;
+
+	if (n_states > GMEM_MAX_STATES || (n_states > 0 && states == NULL))
+		return -EINVAL;
+	for (i = 0; i < n_states; i++) {
+		if (states[i].name[0] == '\0' || memchr(states[i].name, '\0', GMEM_STATE_NAME_LEN) == NULL)
+			return -EINVAL;
+		if (states[i].data_len > GMEM_MAX_STATE_LEN || (states[i].data == NULL && states[i].data_len > 0))
+			return -EINVAL;
+		for (k = 0; k < i; k++)
+			if (strcmp(states[i].name, states[k].name) == 0)
+				return -EEXIST;
+	}
+	return 0;
+}
+
+static int send_state(struct gmem_client *client, const struct gmem_state *state, size_t index, size_t n_states)
+{
+	struct proto_state head = {
+		.index = (uint32_t)index, .n_states = (uint32_t)n_states, .total_len = (uint32_t)state->data_len,
+	};
+	size_t done = 0;
+	int r;
+
+	memcpy(head.name, state->name, strlen(state->name));
+	do {
+		size_t part = state->data_len - done;
+
+		if (part > PROTO_PART_LEN)
+			part = PROTO_PART_LEN;
+		head.offset = (uint32_t)done;
+		r = client_send(client, PROTO_STATE, &head, sizeof(head), (const uint8_t *)state->data + done, part,
+				NULL, 0);
+		done += part;
+	} while (r == 0 && done < state->data_len);
+	return r;
+}
+
+int gmem_source_start(gmem_client *client, const struct gmem_state *states, size_t n_states)
+{
+	const struct proto_start start = { .n_states = (uint32_t)n_states };
+	size_t i;
+	int r;
+
+	if (client == NULL || client->role != GMEM_ROLE_SOURCE)
+		return -EINVAL;
+	r = check_states(states, n_states);
+	if (r < 0)
+		return client_fail(client, r, "states need unique names and at most %u bytes each", GMEM_MAX_STATE_LEN);
+	for (i = 0; i < n_states && r == 0; i++)
+		r = send_state(client, &states[i], i, n_states);
+	if (r < 0)
+		return r;	/* the service cannot have sent START without being asked */
+	r = client_call(client, PROTO_START, &start, sizeof(start), NULL, 0, NULL, NULL);
+	if (r == -EPIPE || r == -EPROTO)
+		return client_fail(client, -EINPROGRESS, "gmem-source went away while it was starting the move: START "
+				   "may have left, the VM must not run on here");
+	return r;
+}
+
+/* Fetch state @index part by part into @ret_state, whose data the handle owns. */
+static int fetch_state(struct gmem_client *client, uint32_t index, uint32_t *ret_n_states,
+		       struct gmem_state *ret_state)
+{
+	struct proto_get_state get = { .index = index };
+	struct proto_state head;
+	const void *payload = NULL;
+	size_t len = 0, part, total_len = 0;
+	uint8_t *data = NULL;
+	int r;
+
+	for (;;) {
+		r = client_call(client, PROTO_GET_STATE, &get, sizeof(get), NULL, 0, &payload, &len);
+		if (r < 0)
+			goto err_free;
+		r = -EPROTO;
+		if (len < sizeof(head))
+			goto err_free;
+		memcpy(&head, payload, sizeof(head));
+		part = len - sizeof(head);
+		if (head.n_states == 0)
+			break;
+		if (head.total_len > GMEM_MAX_STATE_LEN || head.n_states > GMEM_MAX_STATES ||
+		    head.offset != get.offset || part > head.total_len - get.offset ||
+		    (part == 0 && head.total_len != get.offset))
+			goto err_free;
+		if (data != NULL && head.total_len != total_len)
+			goto err_free;
+		total_len = head.total_len;
+		if (data == NULL)
+			data = calloc(1, total_len + 1);
+		r = -ENOMEM;
+		if (data == NULL)
+			goto err_free;
+		memcpy(data + get.offset, (const uint8_t *)payload + sizeof(head), part);
+		get.offset += (uint32_t)part;
+		if (get.offset == head.total_len)
+			break;
+	}
+	explicit_bzero(client->message, sizeof(client->message));
+	head.name[GMEM_STATE_NAME_LEN - 1] = '\0';
+	memcpy(ret_state->name, head.name, sizeof(ret_state->name));
+	ret_state->data = data;
+	ret_state->data_len = get.offset;
+	*ret_n_states = head.n_states;
+	return 0;
+
+err_free:
+	free(data);
+	if (r == -EPROTO || r == -ENOMEM)
+		client_fail(client, r, "cannot take over state %u from gmem-pager: %s", index, strerror(-r));
+	return r;
+}
+
+static int fetch_states(struct gmem_client *client)
+{
+	uint32_t n_states = 0, i = 0;
+	int r;
+
+	client->states = calloc(GMEM_MAX_STATES, sizeof(*client->states));
+	if (client->states == NULL)
+		return -ENOMEM;
+	do {
+		r = fetch_state(client, i, &n_states, &client->states[i]);
+		if (r < 0) {
+			client_free_states(client);
+			return r;
+		}
+		if (n_states > 0)
+			client->n_states = ++i;
+	} while (i < n_states);
+	return 0;
+}
+
+int gmem_pager_wait_start(gmem_client *client, const struct gmem_state **ret_states, size_t *ret_n_states)
+{
+	int r = 0;
+
+	if (client == NULL || client->role != GMEM_ROLE_PAGER || ret_states == NULL || ret_n_states == NULL)
+		return -EINVAL;
+	if (!client->attached)
+		return client_fail(client, -EINVAL, "no VM is attached: call gmem_attach first");
+	while (r == 0 && client->phase < GMEM_PHASE_STARTED)
+		r = client_read_event(client, -1);
+	if (r < 0)
+		return r;
+	client_clear_pending(client);
+	if (client->phase >= GMEM_PHASE_ABORTED)
+		return client_fail(client, client->status < 0 ? client->status : -ECANCELED, "%s", client->end_error);
+	if (client->states == NULL) {
+		r = fetch_states(client);
+		if (r < 0)
+			return r;
+	}
+	*ret_states = client->states;
+	*ret_n_states = client->n_states;
+	return 0;
+}
+
+int gmem_pager_run(gmem_client *client)
+{
+	if (client == NULL || client->role != GMEM_ROLE_PAGER)
+		return -EINVAL;
+	return client_call(client, PROTO_RUN, NULL, 0, NULL, 0, NULL, NULL);
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* Take what is queued, then wait until @phase or a final one. */
+static int wait_phase(struct gmem_client *client, enum gmem_phase phase, int timeout_ms)
+{
+	const int64_t deadline = now_ms() + timeout_ms;
+	int64_t left;
+	int r;
+
+	for (;;) {
+		do {
+			r = client_read_event(client, 0);
+		} while (r == 0);
+		if (client->phase >= phase || is_final(client->phase))
+			return 0;
+		if (r != -ETIMEDOUT)
+			return r;
+		left = timeout_ms < 0 ? -1 : deadline - now_ms();
+		if (timeout_ms >= 0 && left <= 0)
+			return -ETIMEDOUT;
+		r = client_read_event(client, (int)left);
+		if (r < 0)
+			return r;
+	}
+}
+
+int gmem_wait(gmem_client *client, enum gmem_phase phase, int timeout_ms, enum gmem_phase *ret_phase)
+{
+	int r;
+
+	if (client == NULL)
+		return -EINVAL;
+	r = wait_phase(client, phase, timeout_ms);
+	client_clear_pending(client);
+	if ((r == 0 || r == -ETIMEDOUT) && ret_phase != NULL)
+		*ret_phase = client->phase;
+	if (r < 0 || client->phase == phase || client->phase < GMEM_PHASE_ABORTED)
+		return r;
+	return client_fail(client, -EIO, "%s", client->end_error);
+}
+
+int gmem_get_progress(gmem_client *client, struct gmem_progress *ret_progress)
+{
+	const void *payload = NULL;
+	size_t len = 0;
+	int r;
+
+	if (client == NULL || ret_progress == NULL)
+		return -EINVAL;
+	r = client_call(client, PROTO_PROGRESS, NULL, 0, NULL, 0, &payload, &len);
+	if (r < 0)
+		return r;
+	if (len != sizeof(*ret_progress))
+		return client_fail(client, -EPROTO, "the counters are of another version");
+	memcpy(ret_progress, payload, sizeof(*ret_progress));
+	return 0;
+}
