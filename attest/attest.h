@@ -156,4 +156,11 @@ bool attest_record_peek(enum attest_lane lane, const uint8_t header[ATTEST_RECOR
 bool attest_record_open(struct attest_channel *channel, enum attest_lane lane, const uint8_t *wire, size_t wire_len,
 			struct attest_record *ret_record, uint8_t *ret_body);
 
+/*
+ * Is this the lane's authentic first record, op BIND with at most 512 bytes of body?  Changes nothing, also on false,
+ * so that bytes from a pipe that is nobody's yet cannot kill the lane.  After true: attest_record_open() the same bytes.
+ */
+bool attest_record_probe_bind(const struct attest_channel *channel, enum attest_lane lane, const uint8_t *wire,
+			      size_t wire_len);
+
 #endif
