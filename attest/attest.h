@@ -129,14 +129,14 @@ struct attest_record {		/* header of one record; all of it is bound as associate
 	uint32_t n_pages;	/* PAGES: pages in the run (up to ATTEST_MAX_RUN), else 0 */
 	uint32_t body_len;	/* bytes of the plaintext body */
 };
-/* Body of PAGES: n_pages kind bytes (ATTEST_PAGE_*), then ATTEST_PAGE_LEN bytes for each page of kind DATA, in order. */
+/* Body of PAGES: n_pages kind bytes (ATTEST_PAGE_*), then ATTEST_PAGE_LEN bytes per page of kind DATA, in order. */
 #define ATTEST_PAGE_DATA 1u
 #define ATTEST_PAGE_ZERO 2u
 #define ATTEST_PAGE_SHARED 0x80u	/* or'ed in: the GFN is shared */
 
-#define ATTEST_RECORD_HEADER_LEN 32u	/* on the wire: length, op, counter, masked gfn and n_pages; see docs/protocol.md */
+#define ATTEST_RECORD_HEADER_LEN 32u	/* length class, op, counter, masked GFN and sizes: docs/protocol.md */
 #define ATTEST_BODY_MAX (ATTEST_MAX_RUN * (ATTEST_PAGE_LEN + 1u))
-/* Upper bound of a record on the wire: header, padded body, tag. */
+/* Length of a record on the wire: header, padded body, tag; 0 if no record has so long a body. */
 size_t attest_record_wire_len(uint32_t body_len);
 #define ATTEST_RECORD_MAX (ATTEST_BODY_MAX + 65536u)
 
@@ -147,7 +147,7 @@ size_t attest_record_wire_len(uint32_t body_len);
  */
 bool attest_record_seal(struct attest_channel *channel, enum attest_lane lane, const struct attest_record *record,
 			const uint8_t *body, uint8_t *ret_wire, size_t *ret_wire_len);
-/* Bytes of the whole record, from the first ATTEST_RECORD_HEADER_LEN bytes; false if not a length this lane may have. */
+/* Bytes of the whole record, from its header; false if the header is not of this lane or its length not allowed there. */
 bool attest_record_peek(enum attest_lane lane, const uint8_t header[ATTEST_RECORD_HEADER_LEN], size_t *ret_wire_len);
 /*
  * Open one record; @ret_body has room for the wire length.  false: not authentic, replayed, reordered, moved from
@@ -158,7 +158,7 @@ bool attest_record_open(struct attest_channel *channel, enum attest_lane lane, c
 
 /*
  * Is this the lane's authentic first record, op BIND with at most 512 bytes of body?  Changes nothing, also on false,
- * so that bytes from a pipe that is nobody's yet cannot kill the lane.  After true: attest_record_open() the same bytes.
+ * so that bytes from a pipe that is nobody's yet cannot kill the lane.  After true: attest_record_open() them.
  */
 bool attest_record_probe_bind(const struct attest_channel *channel, enum attest_lane lane, const uint8_t *wire,
 			      size_t wire_len);

@@ -15,6 +15,10 @@ static const uint32_t class_len[] = { WIRE_CLASS_LENS };
 _Static_assert(sizeof(class_len) / sizeof(class_len[0]) == WIRE_N_CLASSES, "classes are counted in wire.h");
 _Static_assert(WIRE_PAGES_CLASS(ATTEST_MAX_RUN) == ATTEST_BODY_MAX, "a full run fills the last class");
 
+#define NONCE_LEN crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
+_Static_assert(WIRE_NONCE_LEN == crypto_aead_aes256gcm_NPUBBYTES, "AES-GCM takes the nonce as it is");
+_Static_assert(WIRE_NONCE_LEN == crypto_stream_chacha20_ietf_NONCEBYTES, "so does the header mask");
+
 #define OP_BIT(op) (1u << (op))
 #define OPS_EVERY (OP_BIT(ATTEST_OP_BIND) | OP_BIT(ATTEST_OP_ERROR) | OP_BIT(ATTEST_OP_PING))
 
@@ -99,7 +103,8 @@ static void put_hidden(struct parse_writer *writer, const struct wire_record *he
 	parse_put_u32(writer, header->body_len);
 }
 
-static void make_ad(const struct attest_channel *channel, const struct wire_record *header, uint8_t ret_ad[WIRE_AD_LEN])
+static void make_ad(const struct attest_channel *channel, const struct wire_record *header,
+		    uint8_t ret_ad[WIRE_AD_LEN])
 {
 	struct parse_writer writer;
 
@@ -112,18 +117,19 @@ static void make_ad(const struct attest_channel *channel, const struct wire_reco
 }
 
 /* Both ciphers' nonce: XChaCha20 takes all of it, AES-GCM and the header mask the first WIRE_NONCE_LEN bytes. */
-static void make_nonce(const struct wire_record *header, uint8_t ret_nonce[crypto_aead_xchacha20poly1305_ietf_NPUBBYTES])
+static void make_nonce(const struct wire_record *header, uint8_t ret_nonce[NONCE_LEN])
 {
 	struct parse_writer writer;
 
-	parse_writer_init(&writer, ret_nonce, crypto_aead_xchacha20poly1305_ietf_NPUBBYTES);
+	parse_writer_init(&writer, ret_nonce, NONCE_LEN);
 	parse_put_u32(&writer, header->lane | (uint32_t)header->direction << 4 | header->generation << 8);
 	parse_put_u64(&writer, header->counter);
 	parse_put_zeros(&writer);
 }
 
 /* One-time keystream over the part of the header that would show which memory the guest uses. */
-static void mask(const struct channel_half *half, const uint8_t *nonce, const uint8_t *in, uint8_t ret_out[WIRE_MASKED_LEN])
+static void mask(const struct channel_half *half, const uint8_t *nonce, const uint8_t *in,
+		 uint8_t ret_out[WIRE_MASKED_LEN])
 {
 	crypto_stream_chacha20_ietf_xor(ret_out, in, WIRE_MASKED_LEN, nonce, half->header_key);
 }
@@ -177,7 +183,7 @@ static bool seal(struct attest_channel *channel, struct channel_half *half, cons
 		.direction = half->direction, .gfn = record->gfn, .n_pages = record->n_pages,
 		.body_len = record->body_len,
 	};
-	uint8_t nonce[crypto_aead_xchacha20poly1305_ietf_NPUBBYTES], ad[WIRE_AD_LEN];
+	uint8_t nonce[NONCE_LEN], ad[WIRE_AD_LEN];
 	struct parse_writer writer;
 	uint8_t *hidden;
 	size_t wire_len;
@@ -262,7 +268,7 @@ static bool take_header(const struct channel_half *half, const uint8_t *wire, si
 static bool open_with(const struct attest_channel *channel, const struct channel_half *half, const uint8_t *wire,
 		      struct wire_record *header, uint8_t *ret_body)
 {
-	uint8_t nonce[crypto_aead_xchacha20poly1305_ietf_NPUBBYTES], ad[WIRE_AD_LEN], hidden[WIRE_MASKED_LEN];
+	uint8_t nonce[NONCE_LEN], ad[WIRE_AD_LEN], hidden[WIRE_MASKED_LEN];
 	struct parse_reader reader;
 
 	if (header->generation != half->generation)
