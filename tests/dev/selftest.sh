@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+# KVM's own selftests and ours, in a test host.  Sourced by dev.
+
+selftest_timeout=600
+
+# Run DIRECTORY/NAME in host HOST; the log is its output.  KSFT_SKIP (4) is a skip.
+selftest_run() {
+	local rc
+
+	"$BED" run "$1" --timeout "$selftest_timeout" -- "$2/$3"
+	rc=$?
+	[ $rc = 4 ] && return 77
+	return $rc
+}
+
+# What a run said, without what differs from run to run: its code and the verdicts.
+selftest_digest() {
+	echo "exit $1"
+	grep -aE '^(not )?ok |^1\.\.|^# (Totals|PASSED|FAILED)' "$2" | sed 's/0x[0-9a-f]*//g'
+}
+
+# The stock tests on the unpatched kernel, once per kernel: sets stock_dir.
+selftests_stock() {
+	local dir key t
+
+	must "selftests (unpatched)" "$kscripts/selftests" stock
+	dir=$(tail -n1 "$step_log")
+	stock_dir=$dir/results
+	[ -e "$stock_dir/done" ] && return
+	kernel_need stock
+	must "test host (unpatched)" "$BED" up stock --kernel "$bzimage" --mem 2048
+	mkdir -p "$stock_dir"
+	while read -r t; do
+		step_quiet=1 step "$t (unpatched)" selftest_run stock "$dir" "$t"
+		selftest_digest $? "$step_log" >"$stock_dir/$t"
+	done <"$dir/list"
+	"$BED" down stock
+	: >"$stock_dir/done"
+}
+
+# Same verdicts as on the unpatched kernel?
+selftest_unchanged() {
+	diff "$1" "$2" && return
+	echo "differs from the unpatched kernel (<)"
+	return 1
+}
+
+test_kernel() {
+	local dir t rc stock_dir n=0 slow=''
+
+	kernel_need "$flavour"
+	beds_init
+	selftests_stock
+	must "selftests" "$kscripts/selftests" gmem
+	dir=$(tail -n1 "$step_log")
+	kernel_need "$flavour"
+	must "test host" "$BED" up self --kernel "$bzimage" --mem 3072
+	while read -r t; do
+		test_one "$t" selftest_run self "$dir" "$t"
+		rc=$?
+		n=$((n + 1))
+		[ -e "$stock_dir/$t" ] || continue
+		selftest_digest $rc "$step_log" >"$BED_DIR/$t.digest"
+		test_one "$t as on the unpatched kernel" selftest_unchanged "$stock_dir/$t" "$BED_DIR/$t.digest"
+	done <"$dir/list"
+	test_one "kernel log of the selftests" "$BED" check-log self
+	"$BED" down self
+	numbers+="selftests $n, "
+}

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: MIT
+# ./dev test.  Sourced by dev.
+#
+# Each part adds to n_passed, n_failed and n_skipped and goes on after a
+# failure; the last line is for programs.
+
+n_passed=0 n_failed=0 n_skipped=0 numbers=
+
+count() {
+	n_passed=$((n_passed + $1))
+	n_failed=$((n_failed + $2))
+	n_skipped=$((n_skipped + $3))
+}
+
+# Run one test as a step, and count it.
+test_one() {
+	local rc
+
+	step "$@"
+	rc=$?
+	case $rc in
+	0) count 1 0 0 ;;
+	77) count 0 0 1 ;;
+	*) count 0 1 0 ;;
+	esac
+	return $rc
+}
+
+# A number that meson prints as "Ok:  12".
+meson_number() {
+	sed -n "s/^$1: *\([0-9]*\).*/\1/p" "$step_log" | tail -n1
+}
+
+test_unit_flavour() {
+	local flavour=$1 build_dir ok bad skip
+
+	shift
+	user_build "$flavour"
+	step_quiet=1 step "unit tests ($flavour)" meson test -C "$build_dir" --no-rebuild --print-errorlogs \
+		--no-suite integration --no-suite kernel "$@"
+	[ $? = 0 ] || step_tail
+	ok=$(meson_number Ok) bad=$(($(meson_number Fail) + $(meson_number Timeout))) skip=$(meson_number Skipped)
+	[ -n "$ok" ] || bad=1
+	count "${ok:-0}" "$bad" "${skip:-0}"
+	[ "${skip:-0}" = 0 ] || sed -n 's/^ *[0-9]*\/[0-9]* \(.*\) SKIP .*/skip \1/p' "$step_log"
+	numbers+="unit/$flavour ${ok:-0}, "
+}
+
+test_unit() {
+	test_unit_flavour plain
+	# Leaks are looked for by process; the sanitizers stop at the first error.
+	ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+		test_unit_flavour asan --timeout-multiplier 4
+	TSAN_OPTIONS=halt_on_error=1 test_unit_flavour tsan --timeout-multiplier 8
+}
+
+test_uapi() {
+	test_one "include/uapi is what the patched kernel exports" "$kscripts/headers" --verify
+}
+
+# A directory for this run's test hosts; they end with this process.
+beds_init() {
+	[ -n "${BED_DIR:-}" ] && [ "${bed_own:-}" = 1 ] && return
+	BED_DIR=$(mktemp -d "${TMPDIR:-/tmp}/gmem-bed.XXXXXX") || die "cannot write ${TMPDIR:-/tmp}"
+	export BED_DIR BED_OWNER=$$ BED_KERNEL=$bzimage BED=$dev_top/tests/bed/bed
+	bed_own=1
+	trap beds_fini EXIT
+}
+
+beds_fini() {
+	local names
+
+	names=$("$BED" list 2>/dev/null | awk '{print $1}')
+	[ -z "$names" ] || "$BED" down $names
+	rm -rf "$BED_DIR"
+}
+
+# What an integration script finds in its environment.
+integration_env() {
+	export GMEM_TOP=$dev_top GMEM_BZIMAGE=$bzimage GMEM_BUILD=$build_dir GMEM_DEBUG_KERNEL=$debug_kernel
+	export GMEM_LOG=$dev_log
+}
+
+test_integration() {
+	local pattern=$1 t name
+
+	kernel_need "$flavour"
+	user_build plain
+	beds_init
+	integration_env
+	for t in "$dev_top"/tests/integration/*.sh; do
+		name=$(basename "$t" .sh)
+		[ -x "$t" ] && [[ $name == $pattern ]] || continue
+		n_scripts=$((${n_scripts:-0} + 1))
+		test_one "$name" "$t"
+		grep '^number ' "$step_log" | sed 's/^number /     /'
+	done
+	numbers+="integration ${n_scripts:-0}, "
+}
+
+dev_test() {
+	local parts=() p debug_kernel=0 flavour=gmem start=$SECONDS n_scripts=0 build_dir='' bzimage=''
+
+	for p; do
+		case $p in
+		--debug-kernel) debug_kernel=1 flavour=debug ;;
+		unit|uapi|kernel|integration) parts+=("$p") ;;
+		-*) die "test: unknown option $p (./dev help)." ;;
+		*)
+			compgen -G "$dev_top/tests/integration/*$p*.sh" >/dev/null || die "test: no such test: $p (./dev help)."
+			parts+=("integration:*$p*") ;;
+		esac
+	done
+	[ ${#parts[@]} -gt 0 ] || parts=(unit uapi kernel integration)
+	machine_prepare
+	for p in "${parts[@]}"; do
+		case $p in
+		unit) test_unit ;;
+		uapi) kernel_need gmem; test_uapi ;;
+		kernel) test_kernel ;;
+		integration) test_integration '*' ;;
+		integration:*) test_integration "${p#*:}" ;;
+		esac
+	done
+	echo "${numbers}$n_skipped skipped, $((SECONDS - start)) s; logs in $dev_log"
+	echo "$n_passed passed, $n_failed failed"
+	((n_failed == 0 && n_passed > 0))
+}
