@@ -94,7 +94,8 @@ enum attest_handshake_step attest_handshake_step(const struct attest_handshake *
 /* One message to send, up to ATTEST_HANDSHAKE_MAX bytes.  -EPROTO if not in step SEND. */
 int attest_handshake_write(struct attest_handshake *handshake, uint8_t *ret_message, size_t *ret_len);
 /* One message received.  -EPROTO malformed or out of order, -EBADMSG failed authentication, -EACCES refused,
- * -ENOTSUP no common version or cipher. */
+ * -ENOTSUP no common version or cipher.  After -EACCES the step may be SEND once more: that message tells the peer
+ * that it is refused, and ends in step FAILED; to close instead is allowed. */
 int attest_handshake_read(struct attest_handshake *handshake, const uint8_t *message, size_t len);
 /* A sentence for the failure; "" if none. */
 const char *attest_handshake_error(const struct attest_handshake *handshake);
@@ -147,7 +148,7 @@ size_t attest_record_wire_len(uint32_t body_len);
  */
 bool attest_record_seal(struct attest_channel *channel, enum attest_lane lane, const struct attest_record *record,
 			const uint8_t *body, uint8_t *ret_wire, size_t *ret_wire_len);
-/* Bytes of the whole record, from its header; false if the header is not of this lane or its length not allowed there. */
+/* Bytes of the whole record, from its header; false if it is not this lane's, or of a length not allowed there. */
 bool attest_record_peek(enum attest_lane lane, const uint8_t header[ATTEST_RECORD_HEADER_LEN], size_t *ret_wire_len);
 /*
  * Open one record; @ret_body has room for the wire length.  false: not authentic, replayed, reordered, moved from

@@ -206,6 +206,9 @@ int attest_handshake_read(struct attest_handshake *handshake, const uint8_t *mes
 
 	if (state == &failed || state == &finished)
 		return -EPROTO;
+	/* What was on its way when the peer was refused is not looked at any more. */
+	if (state == &refusing)
+		return -EACCES;
 	if (state->step != ATTEST_STEP_RECV) {
 		handshake_set_error(handshake, "a message of %zu bytes came where none is due", len);
 		set_state(handshake, &failed);
