@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * control: commands on a unix socket, one line each, one line back: "ok",
+ * "ok TEXT" or "error SENTENCE".  Each connection has a thread, so that one may
+ * wait while another asks.
+ */
+#ifndef VMM_CONTROL_H
+#define VMM_CONTROL_H
+
+#include "machine.h"
+#include "move.h"
+
+#define CONTROL_MAX_LINE 1024u
+
+struct control {
+	struct machine *machine;
+	struct move *move;
+	const char *path;
+	int listen_fd;
+};
+
+/** Listen at @p path (mode 0600); one that is left over there is replaced. */
+int control_init(struct control *control, struct machine *machine, struct move *move, const char *path);
+
+/** Remove the socket. Threads of connections end with the process. */
+void control_fini(struct control *control);
+
+/** A connection waits at control->listen_fd. */
+void control_accept(struct control *control);
+
+/** Client: send words as one line to @p path and print the answer. @return exit code */
+int control_client(const char *path, int n_words, const char *const *words);
+
+#endif
