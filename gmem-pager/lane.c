@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sodium.h>
+
+#include "lane.h"
+#include "messages.h"
+#include "secmem.h"
+
+const char *lane_name(enum attest_lane id)
+{
+	static const char *const names[ATTEST_N_LANES] = { "control", "urgent", "bulk" };
+
+	return (unsigned int)id < ATTEST_N_LANES ? names[id] : "unknown";
+}
+
+uint32_t lane_body_max(enum attest_lane id)
+{
+	switch (id) {
+	case ATTEST_LANE_URGENT:
+		return PAGES_BODY_MAX(URGENT_MAX_RUN);
+	case ATTEST_LANE_BULK:
+		return PAGES_BODY_MAX(BULK_MAX_RUN);
+	default:
+		return CONTROL_BODY_MAX;
+	}
+}
+
+int lane_init(struct lane *lane, enum attest_lane id, struct transport_conn *conn, struct attest_channel *channel,
+	      int send_ms)
+{
+	memset(lane, 0, sizeof(*lane));
+	lane->id = id;
+	lane->channel = channel;
+	lane->send_ms = send_ms;
+	lane->wire_cap = attest_record_wire_len(lane_body_max(id));
+	lane->tx_wire = malloc(lane->wire_cap);
+	lane->rx_wire = malloc(lane->wire_cap);
+	lane->rx_body = secmem_alloc(lane->wire_cap);
+	if (lane->tx_wire == NULL || lane->rx_wire == NULL || lane->rx_body == NULL) {
+		free(lane->tx_wire);
+		free(lane->rx_wire);
+		secmem_free(lane->rx_body);
+		return -ENOMEM;
+	}
+	pthread_mutex_init(&lane->send_lock, NULL);
+	lane->conn = conn;
+	return 0;
+}
+
+void lane_fini(struct lane *lane)
+{
+	if (lane->conn == NULL)
+		return;
+	lane->conn->ops->free(lane->conn);
+	lane->conn = NULL;
+	free(lane->tx_wire);
+	free(lane->rx_wire);
+	secmem_free(lane->rx_body);
+	pthread_mutex_destroy(&lane->send_lock);
+}
+
+void lane_shutdown(struct lane *lane)
+{
+	if (lane->conn != NULL)
+		lane->conn->ops->shutdown(lane->conn);
+}
+
+/* A record that was sealed and not sent whole has used its counter: nothing can follow it. */
+int lane_send(struct lane *lane, const struct attest_record *record, const void *body)
+{
+	size_t wire_len;
+	int r;
+
+	pthread_mutex_lock(&lane->send_lock);
+	if (lane->send_dead) {
+		r = -ECANCELED;
+	} else if (record->body_len > lane_body_max(lane->id)) {
+		r = -EMSGSIZE;
+	} else if (!attest_record_seal(lane->channel, lane->id, record, body, lane->tx_wire, &wire_len)) {
+		r = -EKEYEXPIRED;
+		lane->send_dead = true;
+	} else {
+		r = lane->conn->ops->send(lane->conn, lane->tx_wire, wire_len, lane->send_ms);
+		lane->send_dead = r < 0;
+	}
+	pthread_mutex_unlock(&lane->send_lock);
+	return r;
+}
+
+int lane_send_op(struct lane *lane, enum attest_op op, const void *body, uint32_t body_len)
+{
+	const struct attest_record record = { .op = op, .body_len = body_len };
+
+	return lane_send(lane, &record, body);
+}
+
+/* Bytes until @want are there. */
+static int fill_to(struct lane *lane, size_t want, int timeout_ms)
+{
+	size_t n;
+	int r;
+
+	while (lane->rx_have < want) {
+		r = lane->conn->ops->recv(lane->conn, lane->rx_wire + lane->rx_have, want - lane->rx_have, timeout_ms,
+					  &n);
+		if (r < 0)
+			return r;
+		lane->rx_have += n;
+	}
+	return 0;
+}
+
+int lane_recv(struct lane *lane, int timeout_ms, struct attest_record *ret_record, const uint8_t **ret_body)
+{
+	int r;
+
+	if (lane->rx_want == 0) {
+		r = fill_to(lane, ATTEST_RECORD_HEADER_LEN, timeout_ms);
+		if (r < 0)
+			return r;
+		if (!attest_record_peek(lane->id, lane->rx_wire, &lane->rx_want) ||
+		    lane->rx_want > lane->wire_cap || lane->rx_want < ATTEST_RECORD_HEADER_LEN)
+			return -EMSGSIZE;
+	}
+	r = fill_to(lane, lane->rx_want, timeout_ms);
+	if (r < 0)
+		return r;
+	if (!attest_record_open(lane->channel, lane->id, lane->rx_wire, lane->rx_want, ret_record, lane->rx_body))
+		return -EBADMSG;
+	lane->rx_have = 0;
+	lane->rx_want = 0;
+	*ret_body = lane->rx_body;
+	return 0;
+}

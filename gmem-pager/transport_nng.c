@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Transport by nng's stream API: one TCP connection each, no socket that redials
+ * by itself or accepts whoever comes first, as nng's pair protocol would.
+ *
+ * Operations block in nng_aio_wait().  nng_stream_close() from another thread
+ * ends them; an aio is never freed while one is under way.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <nng/nng.h>
+
+#include "transport.h"
+
+struct nng_conn {
+	struct transport_conn conn;
+	nng_stream *stream;
+	nng_aio *send_aio;
+	nng_aio *recv_aio;
+};
+
+struct nng_listener {
+	struct transport_listener listener;
+	nng_stream_listener *stream_listener;
+	nng_aio *aio;
+};
+
+static int to_errno(int rv)
+{
+	switch (rv) {
+	case 0:
+		return 0;
+	case NNG_ENOMEM:
+		return -ENOMEM;
+	case NNG_ETIMEDOUT:
+		return -ETIMEDOUT;
+	case NNG_ECONNREFUSED:
+		return -ECONNREFUSED;
+	case NNG_EADDRINUSE:
+		return -EADDRINUSE;
+	case NNG_EADDRINVAL:
+		return -EADDRNOTAVAIL;
+	case NNG_EUNREACHABLE:
+		return -EHOSTUNREACH;
+	case NNG_EPERM:
+		return -EPERM;
+	case NNG_ENOFILES:
+		return -EMFILE;
+	case NNG_ECLOSED:
+	case NNG_ECANCELED:
+		return -ECANCELED;
+	case NNG_ECONNABORTED:
+	case NNG_ECONNRESET:
+	case NNG_ECONNSHUT:
+		return -ECONNRESET;
+	default:
+		return rv >= NNG_ESYSERR && rv < NNG_ETRANERR ? -(rv - NNG_ESYSERR) : -EIO;
+	}
+}
+
+static void format_peer(nng_stream *stream, char *ret_peer, size_t len)
+{
+	char host[INET6_ADDRSTRLEN] = "?";
+	nng_sockaddr addr;
+
+	snprintf(ret_peer, len, "?");
+	if (nng_stream_get_addr(stream, NNG_OPT_REMADDR, &addr) != 0)
+		return;
+	if (addr.s_family == NNG_AF_INET) {
+		inet_ntop(AF_INET, &addr.s_in.sa_addr, host, sizeof(host));
+		snprintf(ret_peer, len, "%s:%u", host, ntohs(addr.s_in.sa_port));
+	} else if (addr.s_family == NNG_AF_INET6) {
+		inet_ntop(AF_INET6, addr.s_in6.sa_addr, host, sizeof(host));
+		snprintf(ret_peer, len, "[%s]:%u", host, ntohs(addr.s_in6.sa_port));
+	}
+}
+
+static void conn_free(struct transport_conn *conn)
+{
+	struct nng_conn *nc = (struct nng_conn *)conn;
+
+	nng_stream_close(nc->stream);
+	if (nc->send_aio != NULL)
+		nng_aio_free(nc->send_aio);
+	if (nc->recv_aio != NULL)
+		nng_aio_free(nc->recv_aio);
+	nng_stream_free(nc->stream);
+	free(nc);
+}
+
+/* Takes @stream over, also on failure. */
+static int conn_new(nng_stream *stream, struct transport_conn **ret_conn)
+{
+	struct nng_conn *nc = calloc(1, sizeof(*nc));
+	int rv;
+
+	if (nc == NULL) {
+		nng_stream_free(stream);
+		return -ENOMEM;
+	}
+	nc->conn.ops = &transport_nng;
+	nc->stream = stream;
+	format_peer(stream, nc->conn.peer, sizeof(nc->conn.peer));
+	rv = nng_aio_alloc(&nc->send_aio, NULL, NULL);
+	if (rv == 0)
+		rv = nng_aio_alloc(&nc->recv_aio, NULL, NULL);
+	if (rv != 0) {
+		conn_free(&nc->conn);
+		return to_errno(rv);
+	}
+	*ret_conn = &nc->conn;
+	return 0;
+}
+
+static int make_url(const char *address, char *ret_url, size_t len)
+{
+	const int n = snprintf(ret_url, len, "tcp://%s", address);
+
+	return n > 0 && (size_t)n < len ? 0 : -EINVAL;
+}
+
+static void listener_close(struct transport_listener *listener)
+{
+	struct nng_listener *nl = (struct nng_listener *)listener;
+
+	nng_stream_listener_close(nl->stream_listener);
+}
+
+static void listener_free(struct transport_listener *listener)
+{
+	struct nng_listener *nl = (struct nng_listener *)listener;
+
+	if (nl->stream_listener != NULL) {
+		nng_stream_listener_close(nl->stream_listener);
+		if (nl->aio != NULL)
+			nng_aio_free(nl->aio);
+		nng_stream_listener_free(nl->stream_listener);
+	}
+	free(nl);
+}
+
+static int listener_new(const char *address, struct transport_listener **ret_listener)
+{
+	struct nng_listener *nl;
+	char url[TRANSPORT_ADDRESS_LEN + 16];
+	int rv;
+
+	if (make_url(address, url, sizeof(url)) < 0)
+		return -EINVAL;
+	nl = calloc(1, sizeof(*nl));
+	if (nl == NULL)
+		return -ENOMEM;
+	nl->listener.ops = &transport_nng;
+	rv = nng_stream_listener_alloc(&nl->stream_listener, url);
+	if (rv == 0)
+		rv = nng_aio_alloc(&nl->aio, NULL, NULL);
+	if (rv == 0)
+		rv = nng_stream_listener_set_bool(nl->stream_listener, NNG_OPT_TCP_NODELAY, true);
+	if (rv == 0)
+		rv = nng_stream_listener_listen(nl->stream_listener);
+	if (rv != 0) {
+		listener_free(&nl->listener);
+		return to_errno(rv);
+	}
+	*ret_listener = &nl->listener;
+	return 0;
+}
+
+static int listener_accept(struct transport_listener *listener, int timeout_ms, struct transport_conn **ret_conn)
+{
+	struct nng_listener *nl = (struct nng_listener *)listener;
+	int rv;
+
+	nng_aio_set_timeout(nl->aio, timeout_ms < 0 ? NNG_DURATION_INFINITE : timeout_ms);
+	nng_stream_listener_accept(nl->stream_listener, nl->aio);
+	nng_aio_wait(nl->aio);
+	rv = nng_aio_result(nl->aio);
+	if (rv != 0)
+		return to_errno(rv);
+	return conn_new(nng_aio_get_output(nl->aio, 0), ret_conn);
+}
+
+static int conn_dial(const char *address, int timeout_ms, struct transport_conn **ret_conn)
+{
+	nng_stream_dialer *dialer = NULL;
+	char url[TRANSPORT_ADDRESS_LEN + 16];
+	nng_stream *stream = NULL;
+	nng_aio *aio = NULL;
+	int rv;
+
+	if (make_url(address, url, sizeof(url)) < 0)
+		return -EINVAL;
+	rv = nng_stream_dialer_alloc(&dialer, url);
+	if (rv != 0)
+		return to_errno(rv);
+	rv = nng_aio_alloc(&aio, NULL, NULL);
+	if (rv == 0)
+		rv = nng_stream_dialer_set_bool(dialer, NNG_OPT_TCP_NODELAY, true);
+	if (rv == 0) {
+		nng_aio_set_timeout(aio, timeout_ms < 0 ? NNG_DURATION_INFINITE : timeout_ms);
+		nng_stream_dialer_dial(dialer, aio);
+		nng_aio_wait(aio);
+		rv = nng_aio_result(aio);
+		if (rv == 0)
+			stream = nng_aio_get_output(aio, 0);
+	}
+	if (aio != NULL)
+		nng_aio_free(aio);
+	nng_stream_dialer_close(dialer);
+	nng_stream_dialer_free(dialer);
+	return rv != 0 ? to_errno(rv) : conn_new(stream, ret_conn);
+}
+
+static int conn_send(struct transport_conn *conn, const void *bytes, size_t len, int timeout_ms)
+{
+	struct nng_conn *nc = (struct nng_conn *)conn;
+	nng_iov iov = { .iov_buf = (void *)(uintptr_t)bytes, .iov_len = len };
+	int rv;
+
+	nng_aio_set_timeout(nc->send_aio, timeout_ms < 0 ? NNG_DURATION_INFINITE : timeout_ms);
+	while (iov.iov_len > 0) {
+		size_t n;
+
+		rv = nng_aio_set_iov(nc->send_aio, 1, &iov);
+		if (rv != 0)
+			return to_errno(rv);
+		nng_stream_send(nc->stream, nc->send_aio);
+		nng_aio_wait(nc->send_aio);
+		rv = nng_aio_result(nc->send_aio);
+		if (rv != 0)
+			return to_errno(rv);
+		n = nng_aio_count(nc->send_aio);
+		atomic_fetch_add_explicit(&conn->bytes_out, n, memory_order_relaxed);
+		iov.iov_buf = (char *)iov.iov_buf + n;
+		iov.iov_len -= n;
+	}
+	return 0;
+}
+
+static int conn_recv(struct transport_conn *conn, void *ret_bytes, size_t len, int timeout_ms, size_t *ret_len)
+{
+	struct nng_conn *nc = (struct nng_conn *)conn;
+	const nng_iov iov = { .iov_buf = ret_bytes, .iov_len = len };
+	int rv = nng_aio_set_iov(nc->recv_aio, 1, &iov);
+
+	if (rv != 0)
+		return to_errno(rv);
+	nng_aio_set_timeout(nc->recv_aio, timeout_ms < 0 ? NNG_DURATION_INFINITE : timeout_ms);
+	nng_stream_recv(nc->stream, nc->recv_aio);
+	nng_aio_wait(nc->recv_aio);
+	rv = nng_aio_result(nc->recv_aio);
+	if (rv != 0)
+		return to_errno(rv);
+	*ret_len = nng_aio_count(nc->recv_aio);
+	atomic_fetch_add_explicit(&conn->bytes_in, *ret_len, memory_order_relaxed);
+	return *ret_len > 0 ? 0 : -ECONNRESET;
+}
+
+static void conn_shutdown(struct transport_conn *conn)
+{
+	nng_stream_close(((struct nng_conn *)conn)->stream);
+}
+
+const struct transport_ops transport_nng = {
+	.name = "nng",
+	.listen = listener_new,
+	.accept = listener_accept,
+	.close_listener = listener_close,
+	.free_listener = listener_free,
+	.dial = conn_dial,
+	.send = conn_send,
+	.recv = conn_recv,
+	.shutdown = conn_shutdown,
+	.free = conn_free,
+};
