@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: MIT
+/* Setting up, surveying and checking a VM's memory; reading and filling are in copy.c. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "guest.h"
+
+/* Bits asked for in one query, a multiple of 64. */
+#define SURVEY_PAGES (1u << 20)
+
+static int map_shared(const struct gmem_region *region, bool writable, uint8_t **ret_map, char *ret_error,
+		      size_t error_len)
+{
+	const int prot = writable ? PROT_READ | PROT_WRITE : PROT_READ;
+	struct stat st;
+	void *map;
+	int r;
+
+	if (fstat(region->shared_fd, &st) < 0)
+		return -errno;
+	if ((uint64_t)st.st_size < region->shared_offset || (uint64_t)st.st_size - region->shared_offset < region->size) {
+		snprintf(ret_error, error_len, "the shared file of the region at 0x%llx ends before the region does",
+			 (unsigned long long)region->gpa);
+		return -EINVAL;
+	}
+	map = mmap(NULL, region->size, prot, MAP_SHARED, region->shared_fd, (off_t)region->shared_offset);
+	if (map == MAP_FAILED) {
+		r = -errno;
+		snprintf(ret_error, error_len, "cannot map the shared file of the region at 0x%llx: %s",
+			 (unsigned long long)region->gpa, strerror(-r));
+		return r;
+	}
+	madvise(map, region->size, MADV_DONTDUMP);
+	*ret_map = map;
+	return 0;
+}
+
+int guest_new(struct backend *backend, const struct gmem_region *regions, size_t n_regions, bool writable,
+	      struct guest **ret_guest, char *ret_error, size_t error_len)
+{
+	struct guest *guest = calloc(1, sizeof(*guest));
+	size_t i;
+	int r;
+
+	if (guest == NULL)
+		return -ENOMEM;
+	pthread_mutex_init(&guest->fill_lock, NULL);
+	r = manifest_new(regions, n_regions, &guest->layout);
+	for (i = 0; i < n_regions && r == 0; i++)
+		if ((regions[i].flags & GMEM_REGION_SHARED_FD) != 0)
+			r = map_shared(&regions[i], writable, &guest->shared[i], ret_error, error_len);
+	if (r < 0) {
+		guest_free(guest);
+		return r;
+	}
+	guest->backend = backend;
+	*ret_guest = guest;
+	return 0;
+}
+
+void guest_close_backend(struct guest *guest)
+{
+	if (guest->backend != NULL)
+		guest->backend->ops->close(guest->backend);
+	guest->backend = NULL;
+}
+
+void guest_free(struct guest *guest)
+{
+	size_t i;
+
+	if (guest == NULL)
+		return;
+	guest_close_backend(guest);
+	for (i = 0; i < GMEM_MAX_REGIONS; i++)
+		if (guest->shared[i] != NULL)
+			munmap(guest->shared[i], guest->layout->regions[i].n_pages * GMEM_PAGE_SIZE);
+	manifest_free(guest->layout);
+	pthread_mutex_destroy(&guest->fill_lock);
+	free(guest);
+}
+
+/* Bits of a whole region to @map at the region's first index. */
+static int query_region(struct guest *guest, enum backend_set set, const struct manifest_region *region,
+			uint64_t *map, uint64_t *scratch)
+{
+	uint64_t done, n, i;
+	int r;
+
+	for (done = 0; done < region->n_pages; done += n) {
+		n = region->n_pages - done < SURVEY_PAGES ? region->n_pages - done : SURVEY_PAGES;
+		memset(scratch, 0, bitmap_words(n) * sizeof(uint64_t));
+		r = guest->backend->ops->query(guest->backend, set, region->gfn + done, n, scratch, NULL, NULL);
+		if (r < 0)
+			return r;
+		for (i = 0; i < n; i++)
+			if (bitmap_test(scratch, i))
+				bitmap_set(map, region->first_index + done + i);
+	}
+	return 0;
+}
+
+/* Pages that nobody could bring: shared without a mapping. */
+static int check_reachable(const struct guest *guest, const struct manifest *manifest, char *ret_error,
+			   size_t error_len)
+{
+	uint64_t index, i;
+	uint32_t k;
+
+	for (k = 0; k < manifest->n_regions; k++) {
+		if (guest->shared[k] != NULL)
+			continue;
+		for (i = 0; i < manifest->regions[k].n_pages; i++) {
+			index = manifest->regions[k].first_index + i;
+			if (bitmap_test(manifest->private_map, index))
+				continue;
+			snprintf(ret_error, error_len, "GFN 0x%llx is shared, and its region was attached without a "
+				 "shared file", (unsigned long long)(manifest->regions[k].gfn + i));
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
+static int count_all(struct guest *guest, uint64_t *ret_n_missing)
+{
+	return guest->backend->ops->query(guest->backend, BACKEND_MISSING, guest->layout->regions[0].gfn, 1, NULL,
+					  NULL, ret_n_missing);
+}
+
+int guest_count_missing(struct guest *guest, uint64_t *ret_n_missing)
+{
+	return guest->backend == NULL ? -ENODEV : count_all(guest, ret_n_missing);
+}
+
+/* Fill both maps of @manifest, which has the layout's regions. */
+static int survey_kinds(struct guest *guest, struct manifest *manifest)
+{
+	uint64_t *scratch = calloc(bitmap_words(SURVEY_PAGES), sizeof(uint64_t));
+	uint32_t k;
+	int r = scratch == NULL ? -ENOMEM : 0;
+
+	for (k = 0; k < manifest->n_regions && r == 0; k++) {
+		if ((manifest->regions[k].flags & GMEM_REGION_GUEST_MEMFD) == 0)
+			continue;
+		r = query_region(guest, BACKEND_PRIVATE, &manifest->regions[k], manifest->private_map, scratch);
+		if (r == 0)
+			r = query_region(guest, BACKEND_BACKED, &manifest->regions[k], manifest->backed_map, scratch);
+	}
+	free(scratch);
+	return r;
+}
+
+static int copy_layout(const struct manifest *layout, struct manifest **ret_manifest)
+{
+	struct gmem_region regions[GMEM_MAX_REGIONS];
+	uint32_t i;
+
+	for (i = 0; i < layout->n_regions; i++)
+		regions[i] = (struct gmem_region){
+			.gpa = layout->regions[i].gfn * GMEM_PAGE_SIZE,
+			.size = layout->regions[i].n_pages * GMEM_PAGE_SIZE,
+			.flags = layout->regions[i].flags,
+		};
+	return manifest_new(regions, layout->n_regions, ret_manifest);
+}
+
+int guest_survey(struct guest *guest, struct manifest **ret_manifest, char *ret_error, size_t error_len)
+{
+	struct manifest *manifest = NULL;
+	uint64_t n_missing = 0;
+	int r;
+
+	ret_error[0] = '\0';
+	r = count_all(guest, &n_missing);
+	if (r == 0 && n_missing > 0) {
+		snprintf(ret_error, error_len, "%llu pages of this VM are missing here themselves: wait until its own "
+			 "move is complete", (unsigned long long)n_missing);
+		return -EINVAL;
+	}
+	if (r == 0)
+		r = copy_layout(guest->layout, &manifest);
+	if (r == 0)
+		r = survey_kinds(guest, manifest);
+	if (r == 0)
+		r = check_reachable(guest, manifest, ret_error, error_len);
+	if (r < 0) {
+		if (ret_error[0] == '\0')
+			snprintf(ret_error, error_len, "cannot survey the VM's memory: %s", strerror(-r));
+		manifest_free(manifest);
+		return r;
+	}
+	*ret_manifest = manifest;
+	return 0;
+}
+
+int guest_check_missing(struct guest *guest, char *ret_error, size_t error_len)
+{
+	const struct manifest *layout = guest->layout;
+	uint64_t n_set = 0;
+	uint32_t k;
+	int r;
+
+	for (k = 0; k < layout->n_regions; k++) {
+		r = guest->backend->ops->query(guest->backend, BACKEND_MISSING, layout->regions[k].gfn,
+					       layout->regions[k].n_pages, NULL, &n_set, NULL);
+		if (r < 0) {
+			snprintf(ret_error, error_len, "cannot query the VM's memory: %s", strerror(-r));
+			return r;
+		}
+		if (n_set != layout->regions[k].n_pages) {
+			snprintf(ret_error, error_len, "%llu pages of the region at GFN 0x%llx are not marked missing: "
+				 "mark all of it before attaching",
+				 (unsigned long long)(layout->regions[k].n_pages - n_set),
+				 (unsigned long long)layout->regions[k].gfn);
+			return -EEXIST;
+		}
+	}
+	return 0;
+}
+
+static int compare_kinds(const struct manifest *here, const struct manifest *manifest, char *ret_error,
+			 size_t error_len)
+{
+	uint64_t index;
+
+	for (index = 0; index < manifest->n_pages; index++) {
+		const struct manifest_region *region;
+		const bool private_here = bitmap_test(here->private_map, index);
+
+		if (private_here == bitmap_test(manifest->private_map, index))
+			continue;
+		region = manifest_region_of(manifest, index);
+		snprintf(ret_error, error_len, "GFN 0x%llx is %s here and %s at the source: set the memory attributes "
+			 "before running", (unsigned long long)(region->gfn + (index - region->first_index)),
+			 private_here ? "private" : "shared", private_here ? "shared" : "private");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int check_outside(struct guest *guest, char *ret_error, size_t error_len)
+{
+	const struct manifest *layout = guest->layout;
+	uint64_t n_missing = 0, n_set = 0, n_inside = 0;
+	uint32_t k;
+	int r;
+
+	r = count_all(guest, &n_missing);
+	for (k = 0; k < layout->n_regions && r == 0; k++, n_inside += n_set)
+		r = guest->backend->ops->query(guest->backend, BACKEND_MISSING, layout->regions[k].gfn,
+					       layout->regions[k].n_pages, NULL, &n_set, NULL);
+	if (r == 0 && n_inside < n_missing) {
+		snprintf(ret_error, error_len, "%llu GFNs outside of the attached regions are marked missing",
+			 (unsigned long long)(n_missing - n_inside));
+		return -EINVAL;
+	}
+	return r;
+}
+
+int guest_check_kinds(struct guest *guest, const struct manifest *manifest, char *ret_error, size_t error_len)
+{
+	struct manifest *here = NULL;
+	int r;
+
+	ret_error[0] = '\0';
+	r = copy_layout(guest->layout, &here);
+	if (r == 0)
+		r = survey_kinds(guest, here);
+	if (r == 0)
+		r = compare_kinds(here, manifest, ret_error, error_len);
+	if (r == 0)
+		r = check_outside(guest, ret_error, error_len);
+	if (r < 0 && ret_error[0] == '\0')
+		snprintf(ret_error, error_len, "cannot query the VM's memory: %s", strerror(-r));
+	manifest_free(here);
+	return r;
+}
