@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+/* The background stream at the source: every page that was not sent yet, in order, as credit allows. */
+#include <errno.h>
+
+#include "messages.h"
+#include "source.h"
+#include "wire.h"
+
+/* Claim the run of unsent pages at @index, within its region.  0: that page was sent before. */
+static uint32_t claim_run(struct source *source, const struct manifest *manifest, uint64_t index)
+{
+	const struct manifest_region *region = manifest_region_of(manifest, index);
+	const uint64_t left = region->n_pages - (index - region->first_index);
+	uint32_t n = 0;
+
+	while (n < left && n < BULK_MAX_RUN && source_claim(source, index + n))
+		n++;
+	return n;
+}
+
+/* Credit for the largest record comes first, so that what is claimed can be sent at once. */
+static int stream(struct source *source)
+{
+	const struct manifest *manifest;
+	uint64_t index = 0;
+	uint32_t n, body_len;
+	int r;
+
+	while (pace_wait(&source->pace, PAGES_BODY_MAX(BULK_MAX_RUN))) {
+		manifest = atomic_load(&source->manifest);
+		if (manifest == NULL)
+			return -EPROTO;
+		if (index == manifest->n_pages)
+			return 0;
+		n = claim_run(source, manifest, index);
+		if (n == 0) {
+			index++;
+			continue;
+		}
+		r = source_send_run(source, ATTEST_LANE_BULK, index, n, source->bulk_body, &body_len);
+		if (r < 0)
+			return r;
+		pace_spend(&source->pace, body_len);
+		index += n;
+	}
+	return 0;
+}
+
+void *source_bulk_thread(void *arg)
+{
+	struct source *source = arg;
+	const int r = stream(source);
+
+	if (r < 0)
+		session_lane_failed(&source->session, ATTEST_LANE_BULK, r);
+	return NULL;
+}
+
+void *source_credit_thread(void *arg)
+{
+	struct source *source = arg;
+	struct lane *lane = &source->session.link.lanes[ATTEST_LANE_BULK];
+	struct attest_record record;
+	struct wire_reader reader;
+	const uint8_t *body;
+	uint64_t bytes;
+	int r;
+
+	do {
+		r = lane_recv(lane, -1, &record, &body);
+		if (r < 0)
+			break;
+		reader = (struct wire_reader){ .at = body, .left = record.body_len };
+		bytes = wire_get64(&reader);
+		if (record.op != ATTEST_OP_CREDIT || !wire_done(&reader) ||
+		    session_get_phase(&source->session, NULL, NULL) < GMEM_PHASE_STARTED)
+			r = -EPROTO;
+		else if (pace_add_credit(&source->pace, bytes) < 0)
+			r = -EPROTO;
+	} while (r == 0);
+	session_lane_failed(&source->session, ATTEST_LANE_BULK, r);
+	return NULL;
+}

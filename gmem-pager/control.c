@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT
+/* The control thread of a session: connect, then records, liveness, and the end. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "log.h"
+#include "session.h"
+
+static int offer(void *opaque, char *ret_error, size_t error_len)
+{
+	struct session *session = opaque;
+	int r;
+
+	pthread_mutex_lock(&session->lock);
+	r = session->ended ? -ECANCELED : ledger_write(session->ledger, LEDGER_OFFERED);
+	pthread_mutex_unlock(&session->lock);
+	if (r == -EEXIST) {
+		snprintf(ret_error, error_len, "this ticket was used before (there is a record of it in %s): get a new "
+			 "one", session->config->state_dir);
+	} else if (r < 0 && r != -ECANCELED) {
+		snprintf(ret_error, error_len, "cannot record the move in %s: %s", session->config->state_dir,
+			 strerror(-r));
+		r = -EROFS;
+	}
+	return r;
+}
+
+static int make_link(struct session *session, char *ret_error, size_t error_len)
+{
+	const struct session_config *config = session->config;
+	struct link_config link_config = {
+		.transport = config->transport,
+		.address = config->address,
+		.handshake = {
+			.role = config->role,
+			.keypair = config->keypair,
+			.connection = 1,
+			.ciphers = config->ciphers,
+			.evidence = &attest_evidence_pinned,
+			.evidence_opaque = (void *)(uintptr_t)config->peer_key,
+		},
+		.connect_ms = config->connect_ms,
+		.handshake_ms = config->handshake_ms,
+		.send_ms = 4 * config->peer_ms,
+		.stop = &session->stop,
+		.offer = offer,
+		.offer_opaque = session,
+	};
+
+	memcpy(link_config.handshake.ticket_id, config->ticket_id, ATTEST_ID_LEN);
+	memcpy(link_config.handshake.vm_id, config->vm_id, ATTEST_ID_LEN);
+	return session->ops->connect(session, &link_config, ret_error, error_len);
+}
+
+static void take_sentence(const struct attest_record *record, const uint8_t *body, char *ret_sentence)
+{
+	size_t len = record->body_len < SENTENCE_MAX ? record->body_len : SENTENCE_MAX, i;
+
+	/* It goes to terminals and logs. */
+	for (i = 0; i < len; i++)
+		ret_sentence[i] = body[i] >= 0x20 && body[i] < 0x7f ? (char)body[i] : '?';
+	ret_sentence[len] = '\0';
+}
+
+/* true: nothing that matters can follow; close first, the other side waits for that. */
+static bool dispatch(struct session *session, const struct attest_record *record, const uint8_t *body)
+{
+	char sentence[SENTENCE_MAX + 1];
+	int r = 0;
+
+	switch (record->op) {
+	case ATTEST_OP_PING:
+		return false;
+	case ATTEST_OP_ABORT:
+		take_sentence(record, body, sentence);
+		session_end(session, SESSION_PEER_ABORT, -ECANCELED, "the other side aborted: %s", sentence);
+		return true;
+	case ATTEST_OP_ERROR:
+		take_sentence(record, body, sentence);
+		session_end(session, SESSION_PEER_ERROR, -EIO, "the other side failed: %s", sentence);
+		return true;
+	default:
+		r = session->ops->control(session, record, body);
+	}
+	if (r == -EPROTO)
+		session_end(session, SESSION_LOCAL, -EPROTO, "a malformed or misplaced record (operation %d) came from "
+			    "the other side", (int)record->op);
+	return r == 1;
+}
+
+/* Records until the connection ends.  Also after the move has: then only to see the peer close. */
+static void serve(struct session *session)
+{
+	struct lane *lane = &session->link.lanes[ATTEST_LANE_CONTROL];
+	const uint64_t ping_us = (uint64_t)session->config->ping_ms * 1000u;
+	const uint64_t peer_us = (uint64_t)session->config->peer_ms * 1000u;
+	uint64_t last_rx_us = stats_now_us(), last_ping_us = 0;
+	struct attest_record record;
+	const uint8_t *body;
+	int r;
+
+	while (!atomic_load(&session->stop)) {
+		r = lane_recv(lane, session->config->ping_ms / 2 + 1, &record, &body);
+		if (r == 0) {
+			last_rx_us = stats_now_us();
+			if (dispatch(session, &record, body))
+				return;
+		} else if (r == -EBADMSG || r == -EMSGSIZE) {
+			session_lane_failed(session, ATTEST_LANE_CONTROL, r);
+			return;
+		} else if (r != -ETIMEDOUT) {
+			session_end(session, SESSION_LOST, -ECONNRESET, "the connection to the other side was lost");
+			return;
+		}
+		if (stats_now_us() - last_rx_us > peer_us) {
+			session_end(session, SESSION_LOST, -ETIMEDOUT, "the other side has been silent for %d ms",
+				    session->config->peer_ms);
+			return;
+		}
+		if (stats_now_us() - last_ping_us >= ping_us && !session_has_ended(session)) {
+			last_ping_us = stats_now_us();
+			(void)lane_send_op(lane, ATTEST_OP_PING, NULL, 0);	/* a dead lane shows on receiving */
+		}
+	}
+}
+
+static void connect_and_serve(struct session *session)
+{
+	char error[LINK_ERROR_LEN] = "";
+	int r = make_link(session, error, sizeof(error));
+
+	if (r < 0) {
+		session_end(session, SESSION_LOCAL, r, "%s", error[0] != '\0' ? error : strerror(-r));
+		return;
+	}
+	pthread_mutex_lock(&session->lock);
+	snprintf(session->cipher, sizeof(session->cipher), "%s",
+		 attest_cipher_name(attest_channel_cipher(session->link.channel)));
+	pthread_mutex_unlock(&session->lock);
+	r = session->ops->connected(session);
+	if (r < 0)
+		session_end(session, SESSION_LOCAL, r, "cannot start threads: %s", strerror(-r));
+	else if (session_set_phase(session, GMEM_PHASE_ACCEPTED))
+		log_info("accepted by %s, cipher %s", session->link.lanes[0].conn->peer, session->cipher);
+	serve(session);
+}
+
+static void *control_thread(void *arg)
+{
+	struct session *session = arg;
+
+	connect_and_serve(session);
+	pthread_mutex_lock(&session->lock);
+	session->control_done = true;
+	pthread_cond_broadcast(&session->changed);
+	pthread_mutex_unlock(&session->lock);
+	return NULL;
+}
+
+int session_connect(struct session *session)
+{
+	int r;
+
+	if (!session_set_phase(session, GMEM_PHASE_CONNECTING))
+		return -ECANCELED;
+	r = session_thread(&session->control, control_thread, session);
+	session->has_control = r == 0;
+	return r;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The destination of a move: pager.c has the move itself, start.c what comes
+ * before the guest runs, fault.c asks for what guests touch, fill.c puts in what
+ * arrives.
+ *
+ * Threads: owner, control (session), fault, and one receiving thread each for
+ * urgent and bulk.
+ */
+#ifndef GMEM_PAGER_PAGER_H
+#define GMEM_PAGER_PAGER_H
+
+#include "guest.h"
+#include "session.h"
+#include "states.h"
+#include "wanted.h"
+
+struct pager {
+	struct session session;			/* first: end_phase() and others get here from it */
+	struct transport_listener *listener;
+	struct guest *guest;			/* set by pager_attach() */
+	_Atomic(struct manifest *) manifest;	/* set when START came */
+	struct states states;			/* control thread until STARTED, then read only */
+	uint8_t *manifest_bytes;		/* control thread */
+	size_t manifest_len, manifest_have;	/* control thread */
+	struct wanted wanted;
+	bool has_fault, has_urgent, has_bulk;	/* control thread, then the owner */
+	pthread_t fault, urgent, bulk;
+	atomic_uint_fast64_t granted;		/* bulk bytes allowed so far */
+	uint64_t bulk_received, bulk_returned;	/* bulk thread */
+	uint64_t n_missing;			/* owner: as of the last look */
+	uint64_t progress_mark;			/* owner: pages filled at progress_us */
+	uint64_t progress_us;			/* owner */
+};
+
+/* Listens at once, so that an address in use is found out here.  Sentence on failure. */
+int pager_new(const struct session_config *config, struct pager **ret_pager, char *ret_error, size_t error_len);
+
+/* After pager_stop(). */
+void pager_free(struct pager *pager);
+
+/*
+ * Take over @backend (on success) and begin to accept the source.  Everything
+ * must be missing.  @regions: as checked by gmem_attach().
+ */
+int pager_attach(struct pager *pager, struct backend *backend, const struct gmem_region *regions, size_t n_regions,
+		 char *ret_error, size_t error_len);
+
+/*
+ * State is restored: record RUNNING and tell the source.  0: the VMM may run the
+ * guest.  -EINVAL before START; else -ECANCELED and the move has ended.
+ */
+int pager_run(struct pager *pager);
+
+/* Owner, several times a second: completion that no record brings about, and pages that got lost. */
+void pager_tick(struct pager *pager);
+
+/* Owner: end all threads, wipe, close the backend.  Counters stay readable. */
+void pager_stop(struct pager *pager);
+
+void pager_progress(struct pager *pager, struct gmem_progress *ret_progress);
+
+/* ---- between the files of the pager ---- */
+
+/* A record of STATE, MANIFEST or START. */
+int pager_start_record(struct pager *pager, const struct attest_record *record, const uint8_t *body);
+
+/* Every page may be there now: look, and end the move if so. */
+void pager_check_complete(struct pager *pager);
+
+/* Add what a fill did to the counters. */
+void pager_count(struct pager *pager, const struct guest_counts *counts, bool demand);
+
+void *pager_fault_thread(void *pager);
+void *pager_urgent_thread(void *pager);
+void *pager_bulk_thread(void *pager);
+
+/* Ask for missing pages that nobody has sent, a record full. */
+void pager_sweep(struct pager *pager);
+
+#endif

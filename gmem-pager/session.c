@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "session.h"
+
+#define GOODBYE_MS 1000		/* for the peer to read why, and close first */
+#define EXPLAIN_MS 500		/* for the control lane to say why another lane was closed */
+
+void session_config_init(struct session_config *config, enum attest_role role)
+{
+	*config = (struct session_config){
+		.transport = &transport_nng,
+		.role = role,
+		.state_dir = "/var/lib/gmem",
+		.connect_ms = 10000,
+		.handshake_ms = 5000,
+		.ping_ms = 500,
+		.peer_ms = 2000,
+		.window_pages = URGENT_MAX_RUN,
+		.credit_bytes = 1u << 20,
+	};
+}
+
+static void raise_fd(int fd)
+{
+	const uint64_t one = 1;
+
+	if (write(fd, &one, sizeof(one)) < 0)
+		return;	/* EAGAIN: it is readable already */
+}
+
+int session_init(struct session *session, const struct session_config *config, const struct session_ops *ops,
+		 char *ret_error, size_t error_len)
+{
+	int r;
+
+	memset(session, 0, sizeof(*session));
+	session->config = config;
+	session->ops = ops;
+	r = ledger_open(config->state_dir, config->role, config->ticket_id, config->peer_key, &session->ledger);
+	if (r < 0) {
+		snprintf(ret_error, error_len, "cannot keep records in %s: %s; name a directory on a disk that can be "
+			 "written with --state-dir", config->state_dir, strerror(-r));
+		return r;
+	}
+	session->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	session->notify_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (session->stop_fd < 0 || session->notify_fd < 0) {
+		r = -errno;
+		snprintf(ret_error, error_len, "cannot make event descriptors: %s", strerror(-r));
+		ledger_close(session->ledger);
+		return r;
+	}
+	pthread_mutex_init(&session->lock, NULL);
+	pthread_cond_init(&session->changed, NULL);
+	link_init(&session->link);
+	return 0;
+}
+
+void session_fini(struct session *session)
+{
+	link_fini(&session->link);
+	pthread_cond_destroy(&session->changed);
+	pthread_mutex_destroy(&session->lock);
+	close(session->stop_fd);
+	close(session->notify_fd);
+	ledger_close(session->ledger);
+}
+
+int session_thread(pthread_t *ret_thread, void *(*run)(void *), void *arg)
+{
+	sigset_t all, before;
+	int r;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	r = -pthread_create(ret_thread, NULL, run, arg);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return r;
+}
+
+static void deadline_in(struct timespec *ret_ts, int ms)
+{
+	clock_gettime(CLOCK_REALTIME, ret_ts);
+	ret_ts->tv_sec += ms / 1000;
+	ret_ts->tv_nsec += ms % 1000 * 1000000L;
+	if (ret_ts->tv_nsec >= 1000000000L) {
+		ret_ts->tv_sec++;
+		ret_ts->tv_nsec -= 1000000000L;
+	}
+}
+
+/* Wait until *@flag is true, at most @ms milliseconds. */
+static void wait_for(struct session *session, const bool *flag, int ms)
+{
+	struct timespec until;
+
+	deadline_in(&until, ms);
+	pthread_mutex_lock(&session->lock);
+	while (!*flag)
+		if (pthread_cond_timedwait(&session->changed, &session->lock, &until) != 0)
+			break;
+	pthread_mutex_unlock(&session->lock);
+}
+
+bool session_set_phase_locked(struct session *session, enum gmem_phase phase)
+{
+	if (session->ended)
+		return false;
+	session->phase = phase;
+	session->ended = phase == GMEM_PHASE_COMPLETE;
+	pthread_cond_broadcast(&session->changed);
+	raise_fd(session->notify_fd);
+	return true;
+}
+
+bool session_set_phase(struct session *session, enum gmem_phase phase)
+{
+	bool ok;
+
+	pthread_mutex_lock(&session->lock);
+	ok = session_set_phase_locked(session, phase);
+	pthread_mutex_unlock(&session->lock);
+	return ok;
+}
+
+static void tell_peer(struct session *session, enum gmem_phase phase, const char *sentence)
+{
+	const enum attest_op op = phase == GMEM_PHASE_ABORTED ? ATTEST_OP_ABORT : ATTEST_OP_ERROR;
+	const size_t len = strnlen(sentence, SENTENCE_MAX);
+
+	if (atomic_load(&session->link.up))
+		(void)lane_send_op(&session->link.lanes[ATTEST_LANE_CONTROL], op, sentence, (uint32_t)len);
+}
+
+void session_end(struct session *session, enum session_cause cause, int status, const char *format, ...)
+{
+	char sentence[SESSION_ERROR_LEN], error[SESSION_ERROR_LEN];
+	enum gmem_phase phase;
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(sentence, sizeof(sentence), format, args);
+	va_end(args);
+	snprintf(error, sizeof(error), "%s", sentence);
+	pthread_mutex_lock(&session->lock);
+	if (session->ended) {
+		pthread_mutex_unlock(&session->lock);
+		return;
+	}
+	session->ended = true;
+	phase = session->ops->end_phase(session, cause, error, sizeof(error));
+	session->phase = phase;
+	session->status = status;
+	snprintf(session->error, sizeof(session->error), "%s", error);
+	pthread_cond_broadcast(&session->changed);
+	pthread_mutex_unlock(&session->lock);
+	log_error("move %s: %s", phase == GMEM_PHASE_ABORTED ? "aborted" : "failed", error);
+	raise_fd(session->notify_fd);
+	if (cause == SESSION_LOCAL)
+		tell_peer(session, phase, sentence);
+}
+
+void session_lane_failed(struct session *session, enum attest_lane id, int status)
+{
+	if (atomic_load(&session->stop))
+		return;
+	if (status == -EBADMSG || status == -EMSGSIZE || status == -EPROTO) {
+		session_end(session, SESSION_LOCAL, -EBADMSG, "a record on the %s lane is not authentic or out of "
+			    "order: somebody interferes with the connection", lane_name(id));
+		return;
+	}
+	wait_for(session, &session->ended, EXPLAIN_MS);
+	session_end(session, SESSION_LOST, -ECONNRESET, "the %s connection was lost: %s", lane_name(id),
+		    strerror(-status));
+}
+
+enum gmem_phase session_get_phase(struct session *session, int *ret_status, char *ret_error)
+{
+	enum gmem_phase phase;
+
+	pthread_mutex_lock(&session->lock);
+	phase = session->phase;
+	if (ret_status != NULL)
+		*ret_status = session->status;
+	if (ret_error != NULL)
+		memcpy(ret_error, session->error, SESSION_ERROR_LEN);
+	pthread_mutex_unlock(&session->lock);
+	return phase;
+}
+
+bool session_has_ended(struct session *session)
+{
+	bool ended;
+
+	pthread_mutex_lock(&session->lock);
+	ended = session->ended;
+	pthread_mutex_unlock(&session->lock);
+	return ended;
+}
+
+void session_progress(struct session *session, struct gmem_progress *ret_progress)
+{
+	memset(ret_progress, 0, sizeof(*ret_progress));
+	stats_read(&session->stats, ret_progress);
+	ret_progress->phase = session_get_phase(session, NULL, NULL);
+	ret_progress->bytes_wire = session->bytes_wire != 0 ? session->bytes_wire : link_bytes(&session->link);
+	snprintf(ret_progress->transport, sizeof(ret_progress->transport), "%s", session->config->transport->name);
+	pthread_mutex_lock(&session->lock);
+	if (session->cipher[0] != '\0')
+		snprintf(ret_progress->handshake, sizeof(ret_progress->handshake), "%s", LINK_HANDSHAKE_NAME);
+	memcpy(ret_progress->cipher, session->cipher, sizeof(ret_progress->cipher));
+	pthread_mutex_unlock(&session->lock);
+}
+
+void session_stop(struct session *session)
+{
+	if (session->has_control && session_has_ended(session))
+		wait_for(session, &session->control_done, GOODBYE_MS);
+	atomic_store(&session->stop, true);
+	raise_fd(session->stop_fd);
+	link_shutdown(&session->link);
+	if (session->has_control)
+		pthread_join(session->control, NULL);
+	session->has_control = false;
+	session->bytes_wire = link_bytes(&session->link);
+}

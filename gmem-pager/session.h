@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What both sides of a move have in common: the phase and how it ends, the
+ * control lane's thread, liveness, counters.
+ *
+ *   IDLE -> CONNECTING -> ACCEPTED -> STARTED -> RUNNING -> COMPLETE
+ *              `-------------`-----------`----------`-----> ABORTED or FAILED
+ *
+ * The phase is written under the lock, by session_set_phase() and session_end()
+ * alone, and never leaves COMPLETE, ABORTED and FAILED.  What may be done in a
+ * phase is durable in the ledger before the phase is entered; end_phase() of the
+ * role decides, under the same lock, where an end leads.  So a run and a loss at
+ * the same moment come out one way or the other, never both.
+ *
+ * Threads: the owner's (VMM requests, teardown), control, and the role's own,
+ * which end soon after the link is shut down.
+ */
+#ifndef GMEM_PAGER_SESSION_H
+#define GMEM_PAGER_SESSION_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <gmem/gmem.h>
+
+#include "ledger.h"
+#include "link.h"
+#include "stats.h"
+
+#define SESSION_ERROR_LEN 256u
+
+struct session_config {
+	const struct transport_ops *transport;
+	const char *address;			/* numeric host and port */
+	enum attest_role role;
+	const struct attest_keypair *keypair;	/* borrowed */
+	uint8_t peer_key[ATTEST_KEY_LEN];
+	uint8_t ticket_id[ATTEST_ID_LEN];
+	uint8_t vm_id[ATTEST_ID_LEN];
+	uint32_t ciphers;			/* 0: any */
+	const char *state_dir;
+	int connect_ms;
+	int handshake_ms;
+	int ping_ms;
+	int peer_ms;				/* the peer is lost after so much silence */
+	uint32_t window_pages;			/* pager: pages asked for around a fault, 1 to URGENT_MAX_RUN */
+	uint64_t credit_bytes;			/* pager: bulk bytes under way, at least CREDIT_MIN */
+};
+
+/* Defaults for everything that is not named by the user. */
+void session_config_init(struct session_config *config, enum attest_role role);
+
+enum session_cause {
+	SESSION_LOCAL,		/* this side ends it and tells the peer */
+	SESSION_LOST,		/* the peer or its connection is gone */
+	SESSION_PEER_ABORT,	/* ABORT came */
+	SESSION_PEER_ERROR,	/* ERROR came */
+};
+
+struct session;
+
+struct session_ops {
+	/* Control thread: make the link.  Sentence on failure. */
+	int (*connect)(struct session *session, const struct link_config *config, char *ret_error, size_t error_len);
+	/* Control thread: the link is up; start the lanes' threads. */
+	int (*connected)(struct session *session);
+	/* Control thread: a record that is not PING, ERROR, ABORT.  1: the last one; -EPROTO: out of place. */
+	int (*control)(struct session *session, const struct attest_record *record, const uint8_t *body);
+	/* Lock held: the phase that an end leads to, made durable; may append to @error. */
+	enum gmem_phase (*end_phase)(struct session *session, enum session_cause cause, char *error, size_t error_len);
+};
+
+struct session {
+	const struct session_config *config;
+	const struct session_ops *ops;
+	struct ledger *ledger;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	enum gmem_phase phase;		/* lock */
+	bool ended;			/* lock; COMPLETE counts */
+	int status;			/* lock; of the end, -errno */
+	char error[SESSION_ERROR_LEN];	/* lock */
+	bool control_done;		/* lock */
+	bool has_control;		/* owner's thread */
+	pthread_t control;
+	atomic_bool stop;
+	int stop_fd;			/* readable once stop is set */
+	int notify_fd;			/* readable when the phase changed; the owner reads it */
+	struct link link;
+	uint64_t bytes_wire;		/* after session_stop() */
+	char cipher[32];		/* lock */
+	struct stats stats;
+};
+
+/* Opens the ledger.  On failure @ret_error has a sentence. */
+int session_init(struct session *session, const struct session_config *config, const struct session_ops *ops,
+		 char *ret_error, size_t error_len);
+/* After session_stop(). */
+void session_fini(struct session *session);
+
+/* Start the control thread: connect, then serve the control lane. */
+int session_connect(struct session *session);
+
+/*
+ * Owner's thread: end the control thread and close the link.  If the move has
+ * ended, the peer gets a moment to read why before the connection goes.
+ * The role then joins its own threads.
+ */
+void session_stop(struct session *session);
+
+/* Enter @phase unless the session has ended.  false: it has. */
+bool session_set_phase(struct session *session, enum gmem_phase phase);
+
+/* The same with the lock held. */
+bool session_set_phase_locked(struct session *session, enum gmem_phase phase);
+
+/* End the move; the first call counts.  @status: -errno for the VMM. */
+void session_end(struct session *session, enum session_cause cause, int status, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/*
+ * A lane's thread got @status from lane_recv() or lane_send().  Waits a moment
+ * for the control lane, which may know better, then ends the move.
+ */
+void session_lane_failed(struct session *session, enum attest_lane id, int status);
+
+/* Phase now; @ret_error (SESSION_ERROR_LEN bytes) and @ret_status may be NULL. */
+enum gmem_phase session_get_phase(struct session *session, int *ret_status, char *ret_error);
+
+bool session_has_ended(struct session *session);
+
+/* Counters and names that are the same on both sides. */
+void session_progress(struct session *session, struct gmem_progress *ret_progress);
+
+/* Start a thread of a role with all signals blocked.  0 or -errno. */
+int session_thread(pthread_t *ret_thread, void *(*run)(void *), void *arg);
+
+#endif

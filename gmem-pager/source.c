@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "messages.h"
+#include "secmem.h"
+#include "source.h"
+#include "wire.h"
+
+static int source_connect(struct session *session, const struct link_config *config, char *ret_error, size_t error_len)
+{
+	return link_dial(&session->link, config, ret_error, error_len);
+}
+
+static int source_connected(struct session *session)
+{
+	struct source *source = (struct source *)session;
+	int r;
+
+	r = session_thread(&source->urgent, source_urgent_thread, source);
+	source->has_urgent = r == 0;
+	if (r == 0) {
+		r = session_thread(&source->bulk, source_bulk_thread, source);
+		source->has_bulk = r == 0;
+	}
+	if (r == 0) {
+		r = session_thread(&source->credit, source_credit_thread, source);
+		source->has_credit = r == 0;
+	}
+	return r;
+}
+
+static int take_started(struct source *source)
+{
+	struct session *session = &source->session;
+	bool ok;
+
+	pthread_mutex_lock(&session->lock);
+	ok = !session->ended && session->phase == GMEM_PHASE_STARTED;
+	if (ok) {
+		atomic_store(&session->stats.started_us, stats_now_us());
+		session_set_phase_locked(session, GMEM_PHASE_RUNNING);
+	}
+	pthread_mutex_unlock(&session->lock);
+	return ok || session_has_ended(session) ? 0 : -EPROTO;
+}
+
+/* RELEASED is durable before the VMM may free a page. */
+static int take_complete(struct source *source, const struct attest_record *record, const uint8_t *body)
+{
+	struct session *session = &source->session;
+	struct wire_reader reader = { .at = body, .left = record->body_len };
+	const uint64_t n_pages = wire_get64(&reader);
+	bool ok;
+	int r = 0;
+
+	if (!wire_done(&reader) || n_pages != atomic_load(&session->stats.pages_total))
+		return -EPROTO;
+	pthread_mutex_lock(&session->lock);
+	ok = !session->ended && session->phase == GMEM_PHASE_RUNNING;
+	if (ok)
+		r = ledger_write(session->ledger, LEDGER_RELEASED);
+	if (ok && r == 0) {
+		atomic_store(&session->stats.complete_us, stats_now_us());
+		session_set_phase_locked(session, GMEM_PHASE_COMPLETE);
+	}
+	pthread_mutex_unlock(&session->lock);
+	if (!ok)
+		return session_has_ended(session) ? 0 : -EPROTO;
+	if (r < 0) {
+		session_end(session, SESSION_LOCAL, r, "the destination has every page, but RELEASED cannot be recorded "
+			    "in %s: %s", session->config->state_dir, strerror(-r));
+		return r;
+	}
+	log_info("complete: the destination has every page");
+	(void)lane_send_op(&session->link.lanes[ATTEST_LANE_CONTROL], ATTEST_OP_RELEASED, NULL, 0);
+	return 0;
+}
+
+static int source_control(struct session *session, const struct attest_record *record, const uint8_t *body)
+{
+	struct source *source = (struct source *)session;
+
+	switch (record->op) {
+	case ATTEST_OP_STARTED:
+		return record->body_len == 0 ? take_started(source) : -EPROTO;
+	case ATTEST_OP_COMPLETE:
+		return take_complete(source, record, body);
+	default:
+		return -EPROTO;
+	}
+}
+
+static void append(char *error, size_t error_len, const char *text)
+{
+	const size_t len = strlen(error);
+
+	snprintf(error + len, error_len - len, "%s", text);
+}
+
+/* The destination says that it never ran and never will: record that, then thaw. */
+static enum gmem_phase resume(struct source *source, char *error, size_t error_len)
+{
+	int r = ledger_write(source->session.ledger, LEDGER_RESUMED);
+
+	if (r < 0) {
+		append(error, error_len, "; that cannot be recorded, so the VM stays frozen");
+		return GMEM_PHASE_FAILED;
+	}
+	r = source->guest->backend->ops->thaw(source->guest->backend);
+	if (r < 0) {
+		append(error, error_len, "; and the VM cannot be thawed");
+		return GMEM_PHASE_FAILED;
+	}
+	return GMEM_PHASE_ABORTED;
+}
+
+static enum gmem_phase source_end_phase(struct session *session, enum session_cause cause, char *error,
+					size_t error_len)
+{
+	struct source *source = (struct source *)session;
+
+	if (session->phase == GMEM_PHASE_RUNNING) {
+		append(error, error_len, "; the destination has run, the VM stays frozen and must not run here again");
+		return GMEM_PHASE_FAILED;
+	}
+	if (session->phase == GMEM_PHASE_STARTED) {
+		if (cause == SESSION_PEER_ABORT)
+			return resume(source, error, error_len);
+		append(error, error_len, "; START had left, the VM stays frozen (in doubt)");
+		return GMEM_PHASE_FAILED;
+	}
+	if (ledger_state(session->ledger) == LEDGER_OFFERED && ledger_write(session->ledger, LEDGER_ABORTED) < 0)
+		log_warn("cannot record ABORTED in %s", session->config->state_dir);
+	return GMEM_PHASE_ABORTED;
+}
+
+static const struct session_ops source_ops = {
+	.connect = source_connect,
+	.connected = source_connected,
+	.control = source_control,
+	.end_phase = source_end_phase,
+};
+
+int source_new(const struct session_config *config, struct source **ret_source, char *ret_error, size_t error_len)
+{
+	struct source *source = calloc(1, sizeof(*source));
+	int r;
+
+	if (source == NULL)
+		return -ENOMEM;
+	r = session_init(&source->session, config, &source_ops, ret_error, error_len);
+	if (r < 0) {
+		free(source);
+		return r;
+	}
+	pace_init(&source->pace);
+	source->control_body = secmem_alloc(CONTROL_BODY_MAX);
+	source->urgent_body = secmem_alloc(PAGES_BODY_MAX(URGENT_MAX_RUN));
+	source->bulk_body = secmem_alloc(PAGES_BODY_MAX(BULK_MAX_RUN));
+	if (source->control_body == NULL || source->urgent_body == NULL || source->bulk_body == NULL) {
+		snprintf(ret_error, error_len, "no memory that can be locked: raise the limit of locked memory "
+			 "(RLIMIT_MEMLOCK) to 8 MiB");
+		source_free(source);
+		return -ENOMEM;
+	}
+	*ret_source = source;
+	return 0;
+}
+
+void source_free(struct source *source)
+{
+	if (source == NULL)
+		return;
+	session_fini(&source->session);
+	pace_fini(&source->pace);
+	secmem_free(source->control_body);
+	secmem_free(source->urgent_body);
+	secmem_free(source->bulk_body);
+	manifest_free(atomic_load(&source->manifest));
+	free(source->sent);
+	guest_free(source->guest);
+	free(source);
+}
+
+int source_attach(struct source *source, struct backend *backend, const struct gmem_region *regions,
+		  size_t n_regions, char *ret_error, size_t error_len)
+{
+	if (source->guest != NULL)
+		return -EALREADY;
+	return guest_new(backend, regions, n_regions, false, &source->guest, ret_error, error_len);
+}
+
+int source_prepare(struct source *source)
+{
+	if (source->guest == NULL)
+		return -EINVAL;
+	if (session_get_phase(&source->session, NULL, NULL) != GMEM_PHASE_IDLE)
+		return -EALREADY;
+	return session_connect(&source->session);
+}
+
+bool source_claim(struct source *source, uint64_t index)
+{
+	const uint_fast64_t bit = 1ull << (index % 64);
+
+	return (atomic_fetch_or(&source->sent[index / 64], bit) & bit) == 0;
+}
+
+int source_send_run(struct source *source, enum attest_lane id, uint64_t index, uint32_t n_pages, uint8_t *body,
+		    uint32_t *ret_body_len)
+{
+	const struct manifest *manifest = atomic_load(&source->manifest);
+	const struct manifest_region *region = manifest_region_of(manifest, index);
+	struct stats *stats = &source->session.stats;
+	struct attest_record record = {
+		.op = ATTEST_OP_PAGES, .gfn = region->gfn + (index - region->first_index), .n_pages = n_pages,
+	};
+	uint32_t i;
+	int r;
+
+	r = guest_read(source->guest, manifest, index, n_pages, body, &record.body_len);
+	if (r < 0) {
+		session_end(&source->session, SESSION_LOCAL, r, "cannot read %u pages at GFN 0x%llx: %s", n_pages,
+			    (unsigned long long)record.gfn, strerror(-r));
+		return -ECANCELED;
+	}
+	stats_add(id == ATTEST_LANE_URGENT ? &stats->pages_demand : &stats->pages_background, n_pages);
+	for (i = 0; i < n_pages; i++) {
+		if ((body[i] & (uint8_t)~ATTEST_PAGE_SHARED) == ATTEST_PAGE_ZERO)
+			stats_add(&stats->pages_zero, 1);
+		if ((body[i] & ATTEST_PAGE_SHARED) != 0)
+			stats_add(&stats->pages_shared, 1);
+	}
+	*ret_body_len = record.body_len;
+	return lane_send(&source->session.link.lanes[id], &record, body);
+}
+
+void source_stop(struct source *source)
+{
+	session_stop(&source->session);
+	pace_stop(&source->pace);
+	if (source->has_urgent)
+		pthread_join(source->urgent, NULL);
+	if (source->has_bulk)
+		pthread_join(source->bulk, NULL);
+	if (source->has_credit)
+		pthread_join(source->credit, NULL);
+	source->has_urgent = source->has_bulk = source->has_credit = false;
+	if (source->guest != NULL)
+		guest_close_backend(source->guest);
+}
+
+void source_progress(struct source *source, struct gmem_progress *ret_progress)
+{
+	session_progress(&source->session, ret_progress);
+	if (ret_progress->phase == GMEM_PHASE_COMPLETE)
+		ret_progress->pages_present = ret_progress->pages_total;
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What comes before the guest runs at the destination: STATE records, the
+ * manifest, START.  START is taken only if the manifest is the one that it names
+ * and describes the VM that is attached here.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sodium.h>
+
+#include "log.h"
+#include "pager.h"
+#include "wire.h"
+
+static int take_state(struct pager *pager, struct wire_reader *reader)
+{
+	struct states_part part;
+	int r;
+
+	part.index = wire_get32(reader);
+	part.n_states = wire_get32(reader);
+	part.total_len = wire_get32(reader);
+	part.offset = wire_get32(reader);
+	wire_get_bytes(reader, part.name, sizeof(part.name));
+	if (reader->failed)
+		return -EPROTO;
+	r = states_add(&pager->states, &part, reader->at, reader->left);
+	if (r == -ENOMEM)
+		session_end(&pager->session, SESSION_LOCAL, r, "no memory for the VM's state that can be locked: raise "
+			    "the limit of locked memory (RLIMIT_MEMLOCK)");
+	return r;
+}
+
+static int take_manifest(struct pager *pager, struct wire_reader *reader)
+{
+	const uint32_t total_len = wire_get32(reader), offset = wire_get32(reader);
+
+	if (reader->failed || total_len > MANIFEST_MAX_LEN || offset != pager->manifest_have ||
+	    reader->left == 0 || reader->left > total_len - offset)
+		return -EPROTO;
+	if (pager->manifest_bytes == NULL) {
+		pager->manifest_bytes = malloc(total_len);
+		pager->manifest_len = total_len;
+		if (pager->manifest_bytes == NULL) {
+			session_end(&pager->session, SESSION_LOCAL, -ENOMEM, "no memory for the manifest");
+			return -ENOMEM;
+		}
+	}
+	if (total_len != pager->manifest_len)
+		return -EPROTO;
+	memcpy(pager->manifest_bytes + offset, reader->at, reader->left);
+	pager->manifest_have += reader->left;
+	return 0;
+}
+
+static int check_hash(const struct pager *pager, const uint8_t announced[ATTEST_HASH_LEN])
+{
+	uint8_t hash[ATTEST_HASH_LEN];
+
+	if (pager->manifest_bytes == NULL || pager->manifest_have != pager->manifest_len)
+		return -EPROTO;
+	manifest_hash(pager->manifest_bytes, pager->manifest_len, hash);
+	return sodium_memcmp(hash, announced, sizeof(hash)) == 0 ? 0 : -EPROTO;
+}
+
+static int begin(struct pager *pager, struct manifest *manifest)
+{
+	struct session *session = &pager->session;
+	int r;
+
+	atomic_store(&session->stats.pages_total, manifest->n_pages);
+	atomic_store(&session->stats.start_us, stats_now_us());
+	atomic_store(&pager->manifest, manifest);
+	r = session_thread(&pager->fault, pager_fault_thread, pager);
+	pager->has_fault = r == 0;
+	if (r < 0) {
+		session_end(session, SESSION_LOCAL, r, "cannot start a thread: %s", strerror(-r));
+		return r;
+	}
+	session_set_phase(session, GMEM_PHASE_STARTED);
+	log_info("START: %llu pages, %u states", (unsigned long long)manifest->n_pages, pager->states.n_states);
+	return 0;
+}
+
+static int take_start(struct pager *pager, struct wire_reader *reader)
+{
+	struct session *session = &pager->session;
+	struct manifest *manifest = NULL;
+	uint8_t announced[ATTEST_HASH_LEN];
+	uint64_t n_pages;
+	uint32_t n_states, epoch;
+	int r;
+
+	wire_get_bytes(reader, announced, sizeof(announced));
+	n_pages = wire_get64(reader);
+	n_states = wire_get32(reader);
+	epoch = wire_get32(reader);
+	if (!wire_done(reader) || epoch != MESSAGES_EPOCH || states_check(&pager->states, n_states) < 0 ||
+	    check_hash(pager, announced) < 0)
+		return -EPROTO;
+	r = manifest_decode(pager->manifest_bytes, pager->manifest_len, &manifest);
+	if (r < 0 || manifest->n_pages != n_pages) {
+		manifest_free(manifest);
+		return -EPROTO;
+	}
+	free(pager->manifest_bytes);
+	pager->manifest_bytes = NULL;
+	pager->manifest_have = 0;
+	if (!manifest_same_regions(manifest, pager->guest->layout)) {
+		manifest_free(manifest);
+		session_end(session, SESSION_LOCAL, -EINVAL, "the VM that is attached at the destination has other "
+			    "memory regions than the one at the source");
+		return -EINVAL;
+	}
+	return begin(pager, manifest);
+}
+
+int pager_start_record(struct pager *pager, const struct attest_record *record, const uint8_t *body)
+{
+	struct wire_reader reader = { .at = body, .left = record->body_len };
+
+	if (session_get_phase(&pager->session, NULL, NULL) != GMEM_PHASE_ACCEPTED)
+		return session_has_ended(&pager->session) ? 0 : -EPROTO;
+	switch (record->op) {
+	case ATTEST_OP_STATE:
+		return take_state(pager, &reader);
+	case ATTEST_OP_MANIFEST:
+		return take_manifest(pager, &reader);
+	default:
+		return take_start(pager, &reader);
+	}
+}

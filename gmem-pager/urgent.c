@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Demand faults at the source: each REQUEST is answered at once, all wanted pages
+ * of it first, a record each, then the neighbours that were not sent before.
+ */
+#include <errno.h>
+
+#include "messages.h"
+#include "source.h"
+#include "wire.h"
+
+struct entry {
+	uint64_t wanted;	/* indices */
+	uint64_t first;
+	uint32_t n_pages;
+};
+
+static int parse_entry(const struct manifest *manifest, struct wire_reader *reader, struct entry *ret_entry)
+{
+	const uint64_t wanted = wire_get64(reader), first = wire_get64(reader);
+	const uint32_t n_pages = wire_get32(reader);
+	const struct manifest_region *region;
+
+	if (reader->failed || n_pages == 0 || n_pages > URGENT_MAX_RUN || wanted < first || wanted - first >= n_pages)
+		return -EPROTO;
+	if (manifest_index(manifest, first, &ret_entry->first) < 0)
+		return -EPROTO;
+	region = manifest_region_of(manifest, ret_entry->first);
+	if (first - region->gfn > region->n_pages - n_pages || n_pages > region->n_pages)
+		return -EPROTO;
+	ret_entry->wanted = ret_entry->first + (wanted - first);
+	ret_entry->n_pages = n_pages;
+	return 0;
+}
+
+/* Runs of pages in the window that nobody has sent yet. */
+static int send_neighbours(struct source *source, const struct entry *entry)
+{
+	const uint64_t end = entry->first + entry->n_pages;
+	uint64_t index = entry->first;
+	uint32_t n, body_len;
+	int r;
+
+	while (index < end) {
+		for (n = 0; index + n < end && source_claim(source, index + n); n++)
+			continue;
+		if (n > 0) {
+			r = source_send_run(source, ATTEST_LANE_URGENT, index, n, source->urgent_body, &body_len);
+			if (r < 0)
+				return r;
+		}
+		index += n + 1u;	/* the one after the run was sent before */
+	}
+	return 0;
+}
+
+static int answer(struct source *source, const struct attest_record *record, const uint8_t *body)
+{
+	const struct manifest *manifest = atomic_load(&source->manifest);
+	struct wire_reader reader = { .at = body, .left = record->body_len };
+	const uint32_t n_entries = record->body_len / REQUEST_ENTRY_LEN;
+	struct entry entries[REQUEST_MAX_ENTRIES];
+	uint32_t i, body_len;
+	int r;
+
+	if (record->op != ATTEST_OP_REQUEST || manifest == NULL || n_entries == 0 ||
+	    n_entries > REQUEST_MAX_ENTRIES || record->body_len % REQUEST_ENTRY_LEN != 0)
+		return -EPROTO;
+	for (i = 0; i < n_entries; i++)
+		if (parse_entry(manifest, &reader, &entries[i]) < 0)
+			return -EPROTO;
+	stats_add(&source->session.stats.n_faults, n_entries);
+	for (i = 0; i < n_entries; i++) {
+		(void)source_claim(source, entries[i].wanted);	/* sent again if it was: somebody waits for it */
+		r = source_send_run(source, ATTEST_LANE_URGENT, entries[i].wanted, 1, source->urgent_body, &body_len);
+		if (r < 0)
+			return r;
+	}
+	for (i = 0; i < n_entries; i++) {
+		r = send_neighbours(source, &entries[i]);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+void *source_urgent_thread(void *arg)
+{
+	struct source *source = arg;
+	struct lane *lane = &source->session.link.lanes[ATTEST_LANE_URGENT];
+	struct attest_record record;
+	const uint8_t *body;
+	int r;
+
+	do {
+		r = lane_recv(lane, -1, &record, &body);
+		if (r < 0)
+			break;
+		pace_urgent_begin(&source->pace);
+		r = answer(source, &record, body);
+		pace_urgent_end(&source->pace);
+	} while (r == 0);
+	session_lane_failed(&source->session, ATTEST_LANE_URGENT, r);
+	return NULL;
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+#include "wanted.h"
+
+void wanted_init(struct wanted *wanted)
+{
+	pthread_mutex_init(&wanted->lock, NULL);
+	wanted->n_entries = 0;
+}
+
+void wanted_fini(struct wanted *wanted)
+{
+	pthread_mutex_destroy(&wanted->lock);
+}
+
+bool wanted_add(struct wanted *wanted, uint64_t gfn, uint64_t now_us)
+{
+	bool ask = true;
+	size_t i;
+
+	pthread_mutex_lock(&wanted->lock);
+	for (i = 0; i < wanted->n_entries && ask; i++)
+		ask = wanted->entries[i].gfn != gfn;
+	if (ask && wanted->n_entries < WANTED_MAX)
+		wanted->entries[wanted->n_entries++] = (struct wanted_entry){ .gfn = gfn, .since_us = now_us };
+	pthread_mutex_unlock(&wanted->lock);
+	return ask;
+}
+
+void wanted_filled(struct wanted *wanted, uint64_t gfn, uint64_t n_pages, uint64_t now_us, struct stats *stats)
+{
+	size_t i = 0;
+
+	pthread_mutex_lock(&wanted->lock);
+	while (i < wanted->n_entries) {
+		const struct wanted_entry *entry = &wanted->entries[i];
+
+		if (entry->gfn < gfn || entry->gfn - gfn >= n_pages) {
+			i++;
+			continue;
+		}
+		stats_record_latency(stats, now_us > entry->since_us ? now_us - entry->since_us : 0);
+		wanted->entries[i] = wanted->entries[--wanted->n_entries];
+	}
+	pthread_mutex_unlock(&wanted->lock);
+}
+
+size_t wanted_count(struct wanted *wanted)
+{
+	size_t n;
+
+	pthread_mutex_lock(&wanted->lock);
+	n = wanted->n_entries;
+	pthread_mutex_unlock(&wanted->lock);
+	return n;
+}
