@@ -6,33 +6,11 @@
 #include <time.h>
 
 #include "client.h"
+#include "regions.h"
 
 static bool is_final(enum gmem_phase phase)
 {
 	return phase >= GMEM_PHASE_COMPLETE;
-}
-
-/* Compared by end - 1: a region may end at 2^64. */
-static int check_regions(const struct gmem_region *regions, size_t n_regions)
-{
-	const uint64_t mask = GMEM_PAGE_SIZE - 1;
-	size_t i;
-
-	if (regions == NULL || n_regions == 0 || n_regions > GMEM_MAX_REGIONS)
-		return -EINVAL;
-	for (i = 0; i < n_regions; i++) {
-		const struct gmem_region *r = &regions[i];
-
-		if (r->size == 0 || ((r->gpa | r->size) & mask) != 0 || r->gpa + (r->size - 1) < r->gpa)
-			return -EINVAL;
-		if ((r->flags & ~(GMEM_REGION_GUEST_MEMFD | GMEM_REGION_SHARED_FD)) != 0 || r->flags == 0)
-			return -EINVAL;
-		if ((r->flags & GMEM_REGION_SHARED_FD) != 0 && (r->shared_fd < 0 || (r->shared_offset & mask) != 0))
-			return -EINVAL;
-		if (i > 0 && regions[i - 1].gpa + (regions[i - 1].size - 1) >= r->gpa)
-			return -EINVAL;
-	}
-	return 0;
 }
 
 int gmem_attach(gmem_client *client, int session_fd, const struct gmem_region *regions, size_t n_regions)
@@ -44,7 +22,7 @@ int gmem_attach(gmem_client *client, int session_fd, const struct gmem_region *r
 
 	if (client == NULL || session_fd < 0)
 		return -EINVAL;
-	if (check_regions(regions, n_regions) < 0)
+	if (!regions_valid(regions, n_regions))
 		return client_fail(client, -EINVAL, "regions must be page aligned, not empty, sorted by gpa, apart, and "
 				   "have guest_memfd or a shared fd; at most %u", GMEM_MAX_REGIONS);
 	if (client->attached)

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* Command lines of gmem-pager and gmem-source. */
+#ifndef GMEM_PAGER_OPTIONS_H
+#define GMEM_PAGER_OPTIONS_H
+
+#include "session.h"
+
+struct options {
+	char *address;
+	char *socket_path;
+	char *key_path;
+	char *peer_path;
+	char *ticket_path;
+	char *vm_id_path;
+	char *cipher;
+	char *state_dir;
+	char *log_spec;
+	int connect_ms;
+	int handshake_ms;
+	int ping_ms;
+	int peer_ms;
+	int linger_ms;
+	int window_pages;
+	int credit_kib;
+};
+
+/*
+ * Parse; 0: go on, 1: --help or --version was printed, -EINVAL: said on stderr.
+ * @role: ATTEST_INITIATOR for gmem-source, ATTEST_RESPONDER for gmem-pager.
+ */
+int options_parse(struct options *options, enum attest_role role, int argc, const char **argv);
+void options_fini(struct options *options);
+
+/*
+ * Load the files that are named and fill @ret_config, which borrows strings from
+ * @options and the key pair; logs what is wrong.
+ */
+int options_load(const struct options *options, enum attest_role role, struct attest_keypair **ret_keypair,
+		 struct session_config *ret_config);
+
+#endif
