@@ -94,7 +94,7 @@ enum attest_handshake_step attest_handshake_step(const struct attest_handshake *
 /* One message to send, up to ATTEST_HANDSHAKE_MAX bytes.  -EPROTO if not in step SEND. */
 int attest_handshake_write(struct attest_handshake *handshake, uint8_t *ret_message, size_t *ret_len);
 /* One message received.  -EPROTO malformed or out of order, -EBADMSG failed authentication, -EACCES refused,
- * -ENOTSUP no common version or cipher.  After -EACCES the step may be SEND once more: that message tells the peer
+ * -ENOTSUP no common version or cipher, -ENOENT another ticket.  After -EACCES the step may be SEND once more: that message tells the peer
  * that it is refused, and ends in step FAILED; to close instead is allowed. */
 int attest_handshake_read(struct attest_handshake *handshake, const uint8_t *message, size_t len);
 /* A sentence for the failure; "" if none. */

@@ -77,9 +77,10 @@ int hello_read(struct attest_handshake *hs, const uint8_t *message, struct parse
 				    "install matching releases", hello.version_min, hello.version_max, WIRE_VERSION);
 		return -ENOTSUP;
 	}
+	/* Not -EACCES: whoever can connect may say this, and it is no word about our peer. */
 	if (sodium_memcmp(hello.ticket_id, hs->config.ticket_id, ATTEST_ID_LEN)) {
 		handshake_set_error(hs, "the peer names another ticket; start both sides with the same one");
-		return -EACCES;
+		return -ENOENT;
 	}
 	ret = choose_cipher(hs, hello.ciphers);
 	if (ret)
