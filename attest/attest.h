@@ -93,9 +93,9 @@ enum attest_handshake_step { ATTEST_STEP_SEND, ATTEST_STEP_RECV, ATTEST_STEP_DON
 enum attest_handshake_step attest_handshake_step(const struct attest_handshake *handshake);
 /* One message to send, up to ATTEST_HANDSHAKE_MAX bytes.  -EPROTO if not in step SEND. */
 int attest_handshake_write(struct attest_handshake *handshake, uint8_t *ret_message, size_t *ret_len);
-/* One message received.  -EPROTO malformed or out of order, -EBADMSG failed authentication, -EACCES refused,
- * -ENOTSUP no common version or cipher, -ENOENT another ticket.  After -EACCES the step may be SEND once more: that message tells the peer
- * that it is refused, and ends in step FAILED; to close instead is allowed. */
+/* One message received.  -EPROTO malformed or out of order, -EBADMSG failed authentication, -EACCES evidence refused
+ * (by either side), -ENOTSUP no common version or cipher, -ENOENT another ticket.  After -EACCES the step may be SEND
+ * once more: that message tells the peer that it is refused, and ends in step FAILED; to close instead is allowed. */
 int attest_handshake_read(struct attest_handshake *handshake, const uint8_t *message, size_t len);
 /* A sentence for the failure; "" if none. */
 const char *attest_handshake_error(const struct attest_handshake *handshake);
