@@ -114,6 +114,14 @@ int clock_check_frequency(int vcpu_fd, const struct clock_state *state)
 	return 0;
 }
 
+int clock_tell_stopped(int vcpu_fd)
+{
+	/* -EINVAL: this vCPU has not switched kvmclock on (yet). */
+	if (ioctl(vcpu_fd, KVM_KVMCLOCK_CTRL, 0) && errno != EINVAL)
+		return error_set(-errno, "a vCPU cannot be told that it was stopped");
+	return 0;
+}
+
 int clock_restore(int vm_fd, const struct clock_state *state)
 {
 	struct kvm_clock_data data = {

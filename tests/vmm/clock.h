@@ -40,6 +40,9 @@ uint64_t clock_offset_delta(const struct clock_state *state);
 /** The host's TSC must have the saved frequency, or scale. */
 int clock_check_frequency(int vcpu_fd, const struct clock_state *state);
 
+/** Tell the guest that it was stopped, so that its watchdogs do not count the time. */
+int clock_tell_stopped(int vcpu_fd);
+
 /** Set kvmclock, moved on by the wall clock.  Last of all state. */
 int clock_restore(int vm_fd, const struct clock_state *state);
 

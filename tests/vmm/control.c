@@ -194,9 +194,12 @@ static int cmd_quit(struct control *control, const struct words *words, char **r
 
 	if (err)
 		return err;
-	machine_stop(control->machine, EXIT_OK, "told to quit");
+	if (move_risk(control->move) != MOVE_RISK_NONE)
+		err = error_set(-EBUSY, "the guest is in mid-move and would be lost");
+	else
+		machine_stop(control->machine, EXIT_OK, "told to quit");
 	unlock_operation(control);
-	return 0;
+	return err;
 }
 
 static const struct {

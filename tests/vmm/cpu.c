@@ -20,9 +20,16 @@
 #define MTRR_ENABLE_WB		0xc06u	/* enabled, default write-back */
 
 #define CPUID_1_ECX_VMX			(1u << 5)
+#define CPUID_1_ECX_FMA			(1u << 12)
 #define CPUID_1_ECX_TSC_DEADLINE	(1u << 24)
+#define CPUID_1_ECX_XSAVE		(3u << 26)	/* and OSXSAVE */
+#define CPUID_1_ECX_AVX			(3u << 28)	/* and F16C */
+#define CPUID_1_ECX_HYPERVISOR		(1u << 31)
 #define CPUID_1_EDX_HTT			(1u << 28)
+#define CPUID_7_EBX_VECTOR		0xdc230020u	/* AVX2, AVX-512 */
+#define CPUID_7_ECX_VECTOR		0x00005e5au	/* AVX-512, VAES, VPCLMULQDQ, protection keys */
 #define CPUID_80000001_ECX_SVM		(1u << 2)
+#define CPUID_80000001_ECX_XOP_FMA4	(1u << 11 | 1u << 16)
 
 /* Topology leaves: each vCPU is a core with one thread, all in one package. */
 static void set_topology(struct kvm_cpuid_entry2 *entry, unsigned int index, unsigned int n_vcpus)
@@ -56,15 +63,39 @@ static void set_topology(struct kvm_cpuid_entry2 *entry, unsigned int index, uns
 	}
 }
 
+static void clear(struct kvm_cpuid_entry2 *entry)
+{
+	entry->eax = entry->ebx = entry->ecx = entry->edx = 0;
+}
+
+/*
+ * No nested virtualisation: its state would have to travel.
+ * No XSAVE and what builds on it: QEMU's emulated SVM does not intercept XSETBV,
+ * so the guest would believe in an XCR0 that KVM neither knows nor keeps.
+ */
 static void set_features(struct kvm_cpuid_entry2 *entry)
 {
-	if (entry->function == 0x1) {
-		entry->ecx &= ~CPUID_1_ECX_VMX;
-		entry->ecx |= CPUID_1_ECX_TSC_DEADLINE;	/* KVM leaves this one to the VMM */
-	} else if (entry->function == 0x80000001) {
-		entry->ecx &= ~CPUID_80000001_ECX_SVM;
-	} else if (entry->function == 0x8000000a) {
-		entry->eax = entry->ebx = entry->ecx = entry->edx = 0;
+	switch (entry->function) {
+	case 0x1:
+		entry->ecx &= ~(CPUID_1_ECX_VMX | CPUID_1_ECX_FMA | CPUID_1_ECX_XSAVE | CPUID_1_ECX_AVX);
+		/* KVM leaves these to the VMM. */
+		entry->ecx |= CPUID_1_ECX_TSC_DEADLINE | CPUID_1_ECX_HYPERVISOR;
+		break;
+	case 0x7:
+		if (entry->index) {	/* vector and AMX features only */
+			clear(entry);
+			break;
+		}
+		entry->ebx &= ~CPUID_7_EBX_VECTOR;
+		entry->ecx &= ~CPUID_7_ECX_VECTOR;
+		break;
+	case 0xd:
+	case 0x8000000a:
+		clear(entry);
+		break;
+	case 0x80000001:
+		entry->ecx &= ~(CPUID_80000001_ECX_SVM | CPUID_80000001_ECX_XOP_FMA4);
+		break;
 	}
 }
 

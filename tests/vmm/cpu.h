@@ -13,7 +13,7 @@ struct kvm_cpuid2;
 
 /**
  * What KVM supports, as vCPU @p index of @p n_vcpus sees it, without nested
- * virtualisation (its state would have to travel).
+ * virtualisation and without XSAVE.
  * @param ret_cpuid malloc'ed, the caller frees.
  */
 int cpu_get_cpuid(int kvm_fd, unsigned int index, unsigned int n_vcpus, struct kvm_cpuid2 **ret_cpuid);

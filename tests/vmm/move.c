@@ -173,7 +173,7 @@ enum move_risk move_risk(struct move *move)
 	enum move_risk risk = MOVE_RISK_NONE;
 
 	pthread_mutex_lock(&move->lock);
-	if (move->state == MOVE_UNDER_WAY && move->incoming)
+	if (move->state == MOVE_UNDER_WAY && move->incoming && move->times.prepared)
 		risk = MOVE_RISK_LOSS;
 	else if (move->state == MOVE_UNDER_WAY && move->times.saved)
 		risk = MOVE_RISK_DOUBT;

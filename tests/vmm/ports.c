@@ -7,6 +7,7 @@
 
 #include "machine.h"
 
+#define RTC_DATA		0x71
 #define KEYBOARD_COMMAND	0x64
 #define KEYBOARD_RESET		0xfe
 
@@ -55,8 +56,9 @@ void ports_access(struct machine *machine, uint16_t port, bool is_write, unsigne
 		pthread_mutex_unlock(&machine->serial_lock);
 	} else if (port == KEYBOARD_COMMAND && is_write && *data == KEYBOARD_RESET) {
 		reset(machine);
-	} else if (port == KEYBOARD_COMMAND && !is_write) {
-		*data = 0;	/* ready for the command above */
+	} else if ((port == KEYBOARD_COMMAND || port == RTC_DATA) && !is_write) {
+		/* Keyboard: ready for the command above. Clock: no update under way, else Linux waits for seconds. */
+		memset(data, 0, size);
 	} else if (!is_write) {
 		memset(data, 0xff, size);
 	}

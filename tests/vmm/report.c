@@ -127,7 +127,8 @@ static void add_times(struct json_object *object, const struct move *move)
 	add_ms(object, "downtime_ms", t->paused, t->started);
 	add_ms(object, "hash_ms", t->started, t->hashed);
 	add_ms(object, "total_ms", t->paused, t->complete);
-	add_count(object, "pages_hashed", move->pages_hashed);
+	if (t->hashed)
+		add_count(object, "pages_hashed", move->pages_hashed);
 }
 
 static struct json_object *move_object(struct move *move)

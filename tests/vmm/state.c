@@ -155,6 +155,8 @@ static int restore_time(struct machine *machine, const struct blob_set *set)
 	}
 	for (unsigned int i = 0; i < machine->n_vcpus && !err; i++)
 		err = state_restore_deadline(&machine->vcpus[i], set);
+	for (unsigned int i = 0; i < machine->n_vcpus && !err; i++)
+		err = clock_tell_stopped(machine->vcpus[i].fd);
 	return err ? err : clock_restore(machine->vm_fd, &clock);
 }
 

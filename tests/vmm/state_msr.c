@@ -13,6 +13,8 @@
 #define MSR_KVM_WALL_CLOCK	0x11u
 #define MSR_KVM_SYSTEM_TIME	0x12u
 #define MSR_TSC_DEADLINE	0x6e0u
+#define MSR_HYPERV_FIRST	0x40000000u
+#define MSR_HYPERV_LAST		0x400001ffu
 #define MSR_KVM_WALL_CLOCK_NEW	0x4b564d00u
 
 struct msr_list {
@@ -30,10 +32,13 @@ static const uint32_t mtrrs[] = {
 /*
  * Not by MSR: the TSC, whose offset travels instead.  Writing a wall clock MSR
  * makes KVM write to guest memory what is there already; the old system time
- * MSR is another name of the new one.
+ * MSR is another name of the new one.  Hyper-V's are not offered to the guest,
+ * and some of them count by themselves.
  */
 static bool is_left_out(uint32_t index)
 {
+	if (index >= MSR_HYPERV_FIRST && index <= MSR_HYPERV_LAST)
+		return true;
 	return index == MSR_TSC || index == MSR_KVM_WALL_CLOCK || index == MSR_KVM_SYSTEM_TIME ||
 	       index == MSR_KVM_WALL_CLOCK_NEW;
 }
