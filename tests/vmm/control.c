@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "ctl.h"
 #include "error.h"
 #include "pagehash.h"
 #include "report.h"
@@ -289,15 +290,6 @@ void control_accept(struct control *control)
 	pthread_attr_destroy(&attr);
 }
 
-static int make_address(const char *path, struct sockaddr_un *ret_address)
-{
-	*ret_address = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	if (strlen(path) >= sizeof(ret_address->sun_path))
-		return error_set(-EINVAL, "%s is too long for a socket's path", path);
-	strcpy(ret_address->sun_path, path);
-	return 0;
-}
-
 int control_init(struct control *control, struct machine *machine, struct move *move, const char *path)
 {
 	struct sockaddr_un address;
@@ -307,7 +299,7 @@ int control_init(struct control *control, struct machine *machine, struct move *
 	*control = (struct control){ machine, move, path, -1 };
 	if (!path)
 		return 0;
-	err = make_address(path, &address);
+	err = control_address(path, &address);
 	if (err)
 		return err;
 	if (!lstat(path, &st) && S_ISSOCK(st.st_mode))
@@ -332,50 +324,4 @@ void control_fini(struct control *control)
 	unlink(control->path);
 	close(control->listen_fd);
 	control->listen_fd = -1;
-}
-
-static int talk(int fd, int n_words, const char *const *words)
-{
-	FILE *stream = fdopen(fd, "r+");
-	char *line = NULL;
-	size_t size = 0;
-	int code = 1;
-
-	if (!stream) {
-		close(fd);
-		return 1;
-	}
-	for (int i = 0; i < n_words; i++)
-		fprintf(stream, "%s%c", words[i], i + 1 < n_words ? ' ' : '\n');
-	fflush(stream);
-	if (getline(&line, &size, stream) <= 0)
-		error_note("the VMM ended without an answer");
-	else if (!strncmp(line, "ok", 2))
-		code = 0;
-	if (line && !strncmp(line, "ok ", 3))
-		fputs(line + 3, stdout);
-	else if (line && !strncmp(line, "error ", 6))
-		error_note("%.*s", (int)strcspn(line + 6, "\n"), line + 6);
-	free(line);
-	fclose(stream);
-	return code;
-}
-
-int control_client(const char *path, int n_words, const char *const *words)
-{
-	struct sockaddr_un address;
-	int fd;
-
-	if (make_address(path, &address)) {
-		error_note("%s", error_get());
-		return EXIT_USAGE;
-	}
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address))) {
-		error_note("no VMM listens at %s: %s", path, strerror(errno));
-		if (fd >= 0)
-			close(fd);
-		return 1;
-	}
-	return talk(fd, n_words, words);
 }

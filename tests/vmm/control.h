@@ -28,7 +28,4 @@ void control_fini(struct control *control);
 /** A connection waits at control->listen_fd. */
 void control_accept(struct control *control);
 
-/** Client: send words as one line to @p path and print the answer. @return exit code */
-int control_client(const char *path, int n_words, const char *const *words);
-
 #endif

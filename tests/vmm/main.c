@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "control.h"
+#include "ctl.h"
 #include "error.h"
 #include "machine.h"
 #include "move.h"

@@ -47,7 +47,8 @@ static size_t make_wire(uint8_t *ret_wire)
 	struct blob_set set = { .n_blobs = 0 };
 	size_t len;
 
-	CU_ASSERT_EQUAL_FATAL(blob_put(&set, 0, BLOB_REGS, regs, sizeof(regs), 1), 0);
+	if (blob_put(&set, 0, BLOB_REGS, regs, sizeof(regs), 1))
+		CU_FAIL_FATAL("no blob to damage");
 	len = set.blobs[0].data_len;
 	memcpy(ret_wire, set.blobs[0].data, len);
 	blob_set_fini(&set);
@@ -141,12 +142,44 @@ static void test_too_many(void)
 	blob_set_fini(&set);
 }
 
+/* Whatever comes in: refused, or what is handed out lies within the blob. */
+static void test_any_bytes(void)
+{
+	uint64_t random = 88172645463325252ull;
+	unsigned int n_accepted = 0;
+	uint8_t wire[256];
+
+	for (unsigned int i = 0; i < 200000; i++) {
+		struct blob_set set = { .n_blobs = 0 };
+		const void *items = NULL;
+		size_t n_items = 0, len = make_wire(wire), n_changes = i % 3;
+
+		for (size_t change = 0; change < n_changes; change++) {
+			random ^= random << 13;
+			random ^= random >> 7;
+			random ^= random << 17;
+			wire[random % 16] = (uint8_t)(random >> 32);
+			len = random >> 40 & 1 ? len : random >> 41 & 63;
+		}
+		if (!blob_put_raw(&set, "vcpu0.regs", wire, len) &&
+		    !blob_open(&set, 0, BLOB_REGS, sizeof(regs), &items, &n_items)) {
+			n_accepted++;
+			if ((const uint8_t *)items != set.blobs[0].data + sizeof(struct blob_header) ||
+			    sizeof(struct blob_header) + n_items * sizeof(regs) != set.blobs[0].data_len)
+				CU_FAIL("items outside of the blob");
+		}
+		blob_set_fini(&set);
+	}
+	CU_ASSERT_TRUE(n_accepted >= 200000 / 3);	/* the undamaged ones at least */
+}
+
 static const struct check_case cases[] = {
 	{ "what is put is read back", test_round_trip },
 	{ "a sender cannot exceed a kind's limits", test_sender_limits },
 	{ "each damaged header field is refused", test_header_damage },
 	{ "each wrong length is refused", test_lengths },
 	{ "bad, double and missing names are refused", test_names },
+	{ "any bytes are refused or stay in bounds", test_any_bytes },
 	{ "a full set takes no more", test_too_many },
 };
 
