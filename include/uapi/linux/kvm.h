@@ -1551,7 +1551,7 @@ struct kvm_memory_attributes {
 };
 
 #define KVM_MEMORY_ATTRIBUTE_PRIVATE           (1ULL << 3)
-/* Set only, never reported back or cleared: see linux/kvm_demand_paging.h */
+/* May be set, is never stored or cleared: see linux/kvm_demand_paging.h */
 #define KVM_MEMORY_ATTRIBUTE_MISSING           (1ULL << 8)
 
 #define KVM_CREATE_GUEST_MEMFD	_IOWR(KVMIO,  0xd4, struct kvm_create_guest_memfd)
@@ -1571,7 +1571,7 @@ struct kvm_pre_fault_memory {
 	__u64 padding[5];
 };
 
-/* Available with KVM_CAP_DEMAND_PAGING: returns the control fd; flags must be 0 */
+/* Available with KVM_CAP_DEMAND_PAGING: returns the control fd, the argument is 0 */
 #define KVM_CREATE_DEMAND_PAGING	_IO(KVMIO, 0xd6)
 
 #endif /* __LINUX_KVM_H */

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * KVM demand paging, as seen by the rest of KVM; included by kvm_host.h.  The
+ * implementation is in virt/kvm/dp*.c, the ABI in
+ * include/uapi/linux/kvm_demand_paging.h.
+ */
+#ifndef __KVM_DP_H__
+#define __KVM_DP_H__ 1
+
+#include <linux/kvm_demand_paging.h>
+#include <linux/kvm_host.h>
+
+struct kvm_dp;
+
+#ifdef CONFIG_KVM_DEMAND_PAGING
+bool __kvm_dp_is_missing(struct kvm_dp *dp, const struct kvm_memory_slot *slot,
+			 gfn_t gfn);
+bool __kvm_dp_any_missing(struct kvm_dp *dp, const struct kvm_memory_slot *slot,
+			  gfn_t start, gfn_t end);
+bool __kvm_dp_is_frozen(struct kvm_dp *dp);
+int __kvm_dp_access_begin(struct kvm *kvm, struct kvm_dp *dp,
+			  const struct kvm_memory_slot *slot, gfn_t gfn);
+void __kvm_dp_access_end(struct kvm_dp *dp, int idx);
+int __kvm_dp_vcpu_resolve(struct kvm_vcpu *vcpu);
+
+void kvm_dp_vcpu_note(struct kvm_vcpu *vcpu, gfn_t gfn, u32 flags);
+int kvm_dp_mark_range_missing(struct kvm *kvm, gfn_t start, gfn_t end);
+int kvm_dp_vm_capable(struct kvm *kvm);
+int kvm_dp_vm_enable_cap(struct kvm *kvm, struct kvm_enable_cap *cap);
+int kvm_dp_create_fd(struct kvm *kvm, unsigned long flags);
+void kvm_dp_detach_vm(struct kvm *kvm);
+void kvm_dp_free_vm(struct kvm *kvm);
+
+static inline bool kvm_dp_is_enabled(struct kvm *kvm)
+{
+	return unlikely(READ_ONCE(kvm->dp));
+}
+
+/* Must an access to this GFN wait? */
+static inline bool kvm_dp_is_missing(struct kvm *kvm,
+				     const struct kvm_memory_slot *slot,
+				     gfn_t gfn)
+{
+	struct kvm_dp *dp = READ_ONCE(kvm->dp);
+
+	return unlikely(dp) && __kvm_dp_is_missing(dp, slot, gfn);
+}
+
+/* Must [@start, @end) not be mapped by one huge SPTE?  Hold mmu_lock. */
+static inline bool kvm_dp_any_missing(struct kvm *kvm,
+				      const struct kvm_memory_slot *slot,
+				      gfn_t start, gfn_t end)
+{
+	struct kvm_dp *dp = READ_ONCE(kvm->dp);
+
+	return unlikely(dp) && __kvm_dp_any_missing(dp, slot, start, end);
+}
+
+static inline bool kvm_dp_is_frozen(struct kvm *kvm)
+{
+	struct kvm_dp *dp = READ_ONCE(kvm->dp);
+
+	return unlikely(dp) && __kvm_dp_is_frozen(dp);
+}
+
+/*
+ * Bracket an access by KVM itself to guest memory.  Returns a cookie >= 0 for
+ * kvm_dp_access_end(), or -EAGAIN if the GFN is missing or the VM is frozen: no
+ * access then.  If a vCPU is loaded, its GFN is noted: the vCPU waits for it or
+ * exits before it next enters the guest.  Between begin and end nobody's mark
+ * of the GFN as missing, and no freeze, completes.  Do not wait for a missing
+ * page in between.
+ */
+static inline int kvm_dp_access_begin(struct kvm *kvm,
+				      const struct kvm_memory_slot *slot,
+				      gfn_t gfn)
+{
+	struct kvm_dp *dp = READ_ONCE(kvm->dp);
+
+	return unlikely(dp) ? __kvm_dp_access_begin(kvm, dp, slot, gfn) : 0;
+}
+
+static inline void kvm_dp_access_end(struct kvm *kvm, int idx)
+{
+	struct kvm_dp *dp = READ_ONCE(kvm->dp);
+
+	if (unlikely(dp))
+		__kvm_dp_access_end(dp, idx);
+}
+
+static inline bool kvm_dp_vcpu_is_pending(struct kvm_vcpu *vcpu)
+{
+	return unlikely(vcpu->dp.pending);
+}
+
+static inline void kvm_dp_vcpu_forget(struct kvm_vcpu *vcpu)
+{
+	vcpu->dp.pending = false;
+}
+
+/*
+ * Before a vCPU enters the guest, at an instruction boundary: wait for the GFN
+ * that was noted, or make KVM_RUN return.  Returns 1 to go on, else what
+ * KVM_RUN returns.  Called with kvm->srcu held, which is dropped to sleep.
+ */
+static inline int kvm_dp_vcpu_resolve(struct kvm_vcpu *vcpu)
+{
+	return kvm_dp_vcpu_is_pending(vcpu) ? __kvm_dp_vcpu_resolve(vcpu) : 1;
+}
+#else
+static inline bool kvm_dp_is_enabled(struct kvm *kvm)
+{
+	return false;
+}
+
+static inline bool kvm_dp_is_missing(struct kvm *kvm,
+				     const struct kvm_memory_slot *slot,
+				     gfn_t gfn)
+{
+	return false;
+}
+
+static inline bool kvm_dp_any_missing(struct kvm *kvm,
+				      const struct kvm_memory_slot *slot,
+				      gfn_t start, gfn_t end)
+{
+	return false;
+}
+
+static inline bool kvm_dp_is_frozen(struct kvm *kvm)
+{
+	return false;
+}
+
+static inline int kvm_dp_access_begin(struct kvm *kvm,
+				      const struct kvm_memory_slot *slot,
+				      gfn_t gfn)
+{
+	return 0;
+}
+
+static inline void kvm_dp_access_end(struct kvm *kvm, int idx)
+{
+}
+
+static inline bool kvm_dp_vcpu_is_pending(struct kvm_vcpu *vcpu)
+{
+	return false;
+}
+
+static inline void kvm_dp_vcpu_forget(struct kvm_vcpu *vcpu)
+{
+}
+
+static inline int kvm_dp_vcpu_resolve(struct kvm_vcpu *vcpu)
+{
+	return 1;
+}
+
+static inline void kvm_dp_vcpu_note(struct kvm_vcpu *vcpu, gfn_t gfn, u32 flags)
+{
+}
+
+static inline int kvm_dp_mark_range_missing(struct kvm *kvm, gfn_t start,
+					    gfn_t end)
+{
+	return -EINVAL;
+}
+
+static inline int kvm_dp_vm_enable_cap(struct kvm *kvm,
+				       struct kvm_enable_cap *cap)
+{
+	return -EINVAL;
+}
+
+static inline int kvm_dp_create_fd(struct kvm *kvm, unsigned long flags)
+{
+	return -ENOTTY;
+}
+
+static inline void kvm_dp_detach_vm(struct kvm *kvm)
+{
+}
+
+static inline void kvm_dp_free_vm(struct kvm *kvm)
+{
+}
+#endif /* CONFIG_KVM_DEMAND_PAGING */
+
+#endif /* __KVM_DP_H__ */

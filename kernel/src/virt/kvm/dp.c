@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KVM demand paging: the context of a VM, its control fd, freezing it, and
+ * KVM's own accesses.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/file.h>
+#include <linux/memcontrol.h>
+#include <linux/slab.h>
+
+#include "dp.h"
+#include "kvm_mm.h"
+
+void kvm_dp_get(struct kvm_dp *dp)
+{
+	kref_get(&dp->kref);
+}
+
+static void dp_free(struct kref *kref)
+{
+	struct kvm_dp *dp = container_of(kref, struct kvm_dp, kref);
+
+	kvm_presence_destroy(&dp->presence);
+	kvm_dp_wait_fini(dp);
+	cleanup_srcu_struct(&dp->srcu);
+	mem_cgroup_put(dp->memcg);
+	kfree(dp);
+}
+
+void kvm_dp_put(struct kvm_dp *dp)
+{
+	kref_put(&dp->kref, dp_free);
+}
+
+/*
+ * Begin an operation that needs the VM.  Returns it with memslots and VM pinned
+ * until kvm_dp_leave(), or NULL if it is gone.
+ */
+struct kvm *kvm_dp_enter(struct kvm_dp *dp)
+{
+	down_read(&dp->sem);
+	if (!dp->kvm || dp->kvm->vm_dead) {
+		up_read(&dp->sem);
+		return NULL;
+	}
+	return dp->kvm;
+}
+
+void kvm_dp_leave(struct kvm_dp *dp)
+{
+	up_read(&dp->sem);
+}
+
+/*
+ * Stop the VM whole: no vCPU is in KVM_RUN, none gets in, and KVM's own
+ * accesses fail.  Nothing is unmapped, as there is nobody to use the mappings,
+ * hence the cost does not depend on the size of the guest.
+ */
+int kvm_dp_freeze(struct kvm_dp *dp)
+{
+	struct kvm_vcpu *vcpu;
+	struct kvm *kvm;
+	unsigned long i;
+	int r = 0;
+
+	down_write(&dp->sem);
+	kvm = dp->kvm;
+	if (!kvm || kvm->vm_dead) {
+		r = -ENODEV;
+		goto out;
+	}
+	if (dp->frozen) {
+		r = -EALREADY;
+		goto out;
+	}
+
+	/*
+	 * KVM_RUN tests this after it took vcpu->mutex: who holds a mutex that
+	 * is tried below may have missed it, anybody later sees it.
+	 */
+	WRITE_ONCE(dp->frozen, true);
+	smp_mb(); /* pairs with mutex_lock() in kvm_vcpu_ioctl() */
+	kvm_for_each_vcpu(i, vcpu, kvm) {
+		if (!mutex_trylock(&vcpu->mutex)) {
+			WRITE_ONCE(dp->frozen, false);
+			r = -EBUSY;
+			goto out;
+		}
+		mutex_unlock(&vcpu->mutex);
+	}
+
+	dp->n_freezes++;
+	gfn_to_pfn_cache_invalidate_gfns(kvm, 0, ~0ULL);
+	synchronize_srcu(&dp->srcu);
+out:
+	up_write(&dp->sem);
+	return r;
+}
+
+int kvm_dp_thaw(struct kvm_dp *dp)
+{
+	int r = 0;
+
+	down_write(&dp->sem);
+	if (!dp->kvm || dp->kvm->vm_dead)
+		r = -ENODEV;
+	else if (!dp->frozen)
+		r = -EINVAL;
+	else
+		WRITE_ONCE(dp->frozen, false);
+	up_write(&dp->sem);
+	return r;
+}
+
+bool __kvm_dp_is_frozen(struct kvm_dp *dp)
+{
+	return READ_ONCE(dp->frozen);
+}
+EXPORT_SYMBOL_GPL(__kvm_dp_is_frozen);
+
+bool __kvm_dp_is_missing(struct kvm_dp *dp, const struct kvm_memory_slot *slot,
+			 gfn_t gfn)
+{
+	return kvm_dp_slot_is_paged(slot) &&
+	       kvm_presence_is_missing(&dp->presence, gfn);
+}
+EXPORT_SYMBOL_GPL(__kvm_dp_is_missing);
+
+bool __kvm_dp_any_missing(struct kvm_dp *dp, const struct kvm_memory_slot *slot,
+			  gfn_t start, gfn_t end)
+{
+	return kvm_dp_slot_is_paged(slot) &&
+	       kvm_presence_any_missing(&dp->presence, start, end);
+}
+EXPORT_SYMBOL_GPL(__kvm_dp_any_missing);
+
+int __kvm_dp_access_begin(struct kvm *kvm, struct kvm_dp *dp,
+			  const struct kvm_memory_slot *slot, gfn_t gfn)
+{
+	struct kvm_vcpu *vcpu;
+	int idx;
+
+	/*
+	 * Pairs with the full barrier of synchronize_srcu(): whoever marks
+	 * missing or freezes, publishes first and then waits for this section.
+	 */
+	idx = srcu_read_lock(&dp->srcu);
+	if (likely(!__kvm_dp_is_frozen(dp) && !__kvm_dp_is_missing(dp, slot, gfn)))
+		return idx;
+	srcu_read_unlock(&dp->srcu, idx);
+
+	vcpu = kvm_get_running_vcpu();
+	if (vcpu && vcpu->kvm == kvm && in_task())
+		kvm_dp_vcpu_note(vcpu, gfn, KVM_DP_EVENT_KVM);
+	return -EAGAIN;
+}
+EXPORT_SYMBOL_GPL(__kvm_dp_access_begin);
+
+void __kvm_dp_access_end(struct kvm_dp *dp, int idx)
+{
+	srcu_read_unlock(&dp->srcu, idx);
+}
+EXPORT_SYMBOL_GPL(__kvm_dp_access_end);
+
+static long control_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
+{
+	struct kvm_dp *dp = file->private_data;
+	void __user *uarg = (void __user *)arg;
+
+	switch (ioctl) {
+	case KVM_DP_CREATE_SESSION:
+		return kvm_dp_session_create(dp, uarg);
+	case KVM_DP_MARK:
+		return kvm_dp_mark(dp, uarg);
+	case KVM_DP_QUERY:
+		return kvm_dp_query(dp, uarg);
+	case KVM_DP_FREEZE:
+		return arg ? -EINVAL : kvm_dp_freeze(dp);
+	case KVM_DP_THAW:
+		return arg ? -EINVAL : kvm_dp_thaw(dp);
+	default:
+		return -ENOTTY;
+	}
+}
+
+static int control_release(struct inode *inode, struct file *file)
+{
+	kvm_dp_put(file->private_data);
+	return 0;
+}
+
+static const struct file_operations control_fops = {
+	.owner		= THIS_MODULE,
+	.release	= control_release,
+	.unlocked_ioctl	= control_ioctl,
+	.compat_ioctl	= compat_ptr_ioctl,
+	.llseek		= noop_llseek,
+};
+
+int kvm_dp_create_fd(struct kvm *kvm, unsigned long flags)
+{
+	struct kvm_dp *dp = READ_ONCE(kvm->dp);
+	int fd;
+
+	if (flags)
+		return -EINVAL;
+	if (!dp)
+		return -ENXIO;
+
+	kvm_dp_get(dp);
+	fd = anon_inode_getfd("kvm-dp-control", &control_fops, dp,
+			      O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		kvm_dp_put(dp);
+	return fd;
+}
+
+int kvm_dp_vm_capable(struct kvm *kvm)
+{
+	return KVM_DP_CAP_EXIT | KVM_DP_CAP_WAIT | KVM_DP_CAP_MARK |
+	       KVM_DP_CAP_POPULATE | KVM_DP_CAP_EXTRACT | KVM_DP_CAP_DISCARD |
+	       KVM_DP_CAP_QUERY | KVM_DP_CAP_FREEZE;
+}
+
+static int dp_enable(struct kvm *kvm, u64 mode)
+{
+	struct kvm_dp *dp;
+	int r;
+
+	lockdep_assert_held(&kvm->lock);
+
+	if (kvm->dp)
+		return -EEXIST;
+	if (kvm->created_vcpus)
+		return -EINVAL;
+
+	dp = kzalloc(sizeof(*dp), GFP_KERNEL_ACCOUNT);
+	if (!dp)
+		return -ENOMEM;
+
+	kref_init(&dp->kref);
+	init_rwsem(&dp->sem);
+	dp->kvm = kvm;
+	dp->wait_mode = mode & KVM_DP_MODE_WAIT;
+	dp->allow_extract = mode & KVM_DP_ALLOW_EXTRACT;
+	kvm_presence_init(&dp->presence);
+
+	r = init_srcu_struct(&dp->srcu);
+	if (r)
+		goto err_free;
+
+	r = kvm_dp_wait_init(dp);
+	if (r)
+		goto err_srcu;
+
+	dp->memcg = get_mem_cgroup_from_mm(current->mm);
+
+	/* Pairs with READ_ONCE() and the address dependency in the readers. */
+	smp_store_release(&kvm->dp, dp);
+	return 0;
+
+err_srcu:
+	cleanup_srcu_struct(&dp->srcu);
+err_free:
+	kfree(dp);
+	return r;
+}
+
+/*
+ * The context stays until the VM goes, as readers do not pin it.  Without a
+ * missing GFN and without a VM to operate on it changes nothing.
+ */
+static int dp_disable(struct kvm *kvm)
+{
+	struct kvm_dp *dp = kvm->dp;
+	int r = 0;
+
+	if (!dp)
+		return -EINVAL;
+
+	down_write(&dp->sem);
+	if (atomic_read(&dp->n_sessions) || dp->frozen ||
+	    kvm_presence_n_missing(&dp->presence))
+		r = -EBUSY;
+	else
+		dp->kvm = NULL;
+	up_write(&dp->sem);
+	return r;
+}
+
+int kvm_dp_vm_enable_cap(struct kvm *kvm, struct kvm_enable_cap *cap)
+{
+	const u64 valid = KVM_DP_ENABLE | KVM_DP_MODE_EXIT | KVM_DP_MODE_WAIT |
+			  KVM_DP_ALLOW_EXTRACT;
+	u64 mode = cap->args[0];
+
+	if (cap->flags || cap->args[1] || cap->args[2] || cap->args[3])
+		return -EINVAL;
+
+	guard(mutex)(&kvm->lock);
+
+	if (mode == KVM_DP_DISABLE)
+		return dp_disable(kvm);
+
+	if (mode & ~valid || !(mode & KVM_DP_ENABLE) ||
+	    !(mode & KVM_DP_MODE_EXIT) == !(mode & KVM_DP_MODE_WAIT))
+		return -EINVAL;
+
+	return dp_enable(kvm, mode);
+}
+
+/* The VM goes: no operation touches it from here on, readers see the end. */
+void kvm_dp_detach_vm(struct kvm *kvm)
+{
+	struct kvm_dp *dp = kvm->dp;
+
+	if (!dp)
+		return;
+
+	down_write(&dp->sem);
+	dp->kvm = NULL;
+	up_write(&dp->sem);
+	wake_up_all(&dp->readers);
+}
+
+/* Nobody accesses guest memory any more. */
+void kvm_dp_free_vm(struct kvm *kvm)
+{
+	if (kvm->dp)
+		kvm_dp_put(kvm->dp);
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* KVM demand paging: what its files share.  See Documentation/virt/kvm/demand-paging.rst. */
+#ifndef __KVM_DP_PRIVATE_H__
+#define __KVM_DP_PRIVATE_H__ 1
+
+#include <linux/kref.h>
+#include <linux/kvm_host.h>
+#include <linux/rwsem.h>
+#include <linux/spinlock.h>
+#include <linux/srcu.h>
+#include <linux/wait.h>
+
+#include "presence.h"
+
+struct kvm_dp_bucket;
+
+/*
+ * What the VM and the file descriptors share.  The fds hold a reference to
+ * this, not to the VM.
+ */
+struct kvm_dp {
+	struct kref kref;
+
+	/*
+	 * Read: an operation is under way, @kvm stays.  Write: the VM goes
+	 * (@kvm becomes NULL), or is frozen or thawed.  Not held while memory
+	 * of the caller is accessed, which may take forever.
+	 */
+	struct rw_semaphore sem;
+	struct kvm *kvm;			/* protected by @sem */
+
+	bool wait_mode;				/* these two are set once */
+	bool allow_extract;
+	bool frozen;				/* written under @sem */
+	u64 n_freezes;				/* protected by @sem */
+
+	struct kvm_presence presence;
+	struct srcu_struct srcu;		/* accesses by KVM itself */
+	struct mem_cgroup *memcg;		/* of the VM */
+
+	struct kvm_dp_bucket *buckets;
+	atomic_t n_waiters;
+	atomic_t n_attached;			/* sessions with RIGHT_EVENTS */
+	atomic_t n_sessions;
+
+	spinlock_t events_lock;			/* nests inside a bucket's lock */
+	struct list_head events;		/* waiters to be reported */
+	wait_queue_head_t readers;
+};
+
+struct kvm_dp_session {
+	struct kvm_dp *dp;
+	u32 rights;
+};
+
+/* dp.c */
+void kvm_dp_get(struct kvm_dp *dp);
+void kvm_dp_put(struct kvm_dp *dp);
+struct kvm *kvm_dp_enter(struct kvm_dp *dp);
+void kvm_dp_leave(struct kvm_dp *dp);
+int kvm_dp_freeze(struct kvm_dp *dp);
+int kvm_dp_thaw(struct kvm_dp *dp);
+
+/* dp_session.c */
+int kvm_dp_session_create(struct kvm_dp *dp, struct kvm_dp_create_session __user *uargs);
+
+/* dp_mark.c */
+int kvm_dp_mark(struct kvm_dp *dp, struct kvm_dp_mark __user *uargs);
+int kvm_dp_query(struct kvm_dp *dp, struct kvm_dp_query __user *uargs);
+
+/* dp_wait.c */
+int kvm_dp_wait_init(struct kvm_dp *dp);
+void kvm_dp_wait_fini(struct kvm_dp *dp);
+void kvm_dp_wake(struct kvm_dp *dp, gfn_t gfn, unsigned long n);
+void kvm_dp_wake_all(struct kvm_dp *dp);
+void kvm_dp_wait_release(struct kvm_dp_session *session);
+bool kvm_dp_has_event(struct kvm_dp *dp);
+ssize_t kvm_dp_read_events(struct kvm_dp_session *session, char __user *buf,
+			   size_t len, bool nonblock);
+
+/* dp_gmem.c */
+int kvm_dp_populate(struct kvm_dp *dp, struct kvm_dp_transfer __user *uargs);
+int kvm_dp_extract(struct kvm_dp *dp, struct kvm_dp_transfer __user *uargs);
+int kvm_dp_discard(struct kvm_dp *dp, struct kvm_dp_discard __user *uargs);
+bool kvm_dp_gmem_is_backed(struct kvm_memory_slot *slot, gfn_t gfn);
+
+/* Only user memslots of address space 0 are paged. */
+static inline bool kvm_dp_slot_is_paged(const struct kvm_memory_slot *slot)
+{
+	return slot && !slot->as_id && slot->id >= 0 &&
+	       slot->id < KVM_USER_MEM_SLOTS;
+}
+
+#endif /* __KVM_DP_PRIVATE_H__ */

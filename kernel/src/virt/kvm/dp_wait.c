@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KVM demand paging: vCPUs that wait for a page, and the events that tell a
+ * pager what they wait for.
+ *
+ * There is no queue of events besides the waiters themselves: a waiter lives on
+ * the stack of a vCPU's thread, so memory is bounded by the number of vCPUs.  Of
+ * all that wait for one GFN, one *leads*: it stands in dp->events until a
+ * session reads it, and then belongs to that session.
+ *
+ * waiter->state, written under the bucket's lock and events_lock, moves
+ *
+ *	FOLLOWING -> QUEUED	the leader left without the page
+ *	QUEUED -> REPORTED	read() by a session, under events_lock alone
+ *	REPORTED -> QUEUED	that session was closed, or read() could not copy
+ *
+ * Locks: bucket->lock, then events_lock.  Both are leaves otherwise, but that a
+ * bucket's lock is held over presence lookups and wake-ups.
+ */
+#include <linux/hash.h>
+#include <linux/poll.h>
+#include <linux/rcuwait.h>
+#include <linux/sched/signal.h>
+#include <linux/uaccess.h>
+
+#include "dp.h"
+
+#define BUCKET_BITS	8
+#define N_BUCKETS	(1 << BUCKET_BITS)
+
+enum waiter_state {
+	WAITER_FOLLOWING,
+	WAITER_QUEUED,
+	WAITER_REPORTED,
+};
+
+struct waiter {
+	struct list_head node;			/* in the bucket */
+	struct list_head event;			/* in dp->events, if QUEUED */
+	enum waiter_state state;
+	struct kvm_dp_session *owner;		/* if REPORTED */
+	struct kvm_vcpu *vcpu;
+	struct kvm_dp_event report;
+	bool done;
+};
+
+struct kvm_dp_bucket {
+	spinlock_t lock;
+	struct list_head waiters;
+};
+
+int kvm_dp_wait_init(struct kvm_dp *dp)
+{
+	int i;
+
+	dp->buckets = kcalloc(N_BUCKETS, sizeof(*dp->buckets), GFP_KERNEL_ACCOUNT);
+	if (!dp->buckets)
+		return -ENOMEM;
+
+	for (i = 0; i < N_BUCKETS; i++) {
+		spin_lock_init(&dp->buckets[i].lock);
+		INIT_LIST_HEAD(&dp->buckets[i].waiters);
+	}
+	spin_lock_init(&dp->events_lock);
+	INIT_LIST_HEAD(&dp->events);
+	init_waitqueue_head(&dp->readers);
+	return 0;
+}
+
+void kvm_dp_wait_fini(struct kvm_dp *dp)
+{
+	kfree(dp->buckets);
+}
+
+static struct kvm_dp_bucket *bucket_of(struct kvm_dp *dp, gfn_t gfn)
+{
+	return &dp->buckets[hash_64(gfn, BUCKET_BITS)];
+}
+
+static void wake_waiter(struct waiter *w)
+{
+	rcuwait_wake_up(kvm_arch_vcpu_get_wait(w->vcpu));
+}
+
+/* Both locks held. */
+static void queue_event(struct kvm_dp *dp, struct waiter *w)
+{
+	w->state = WAITER_QUEUED;
+	w->owner = NULL;
+	list_add_tail(&w->event, &dp->events);
+}
+
+static struct waiter *find_other(struct kvm_dp_bucket *bucket, struct waiter *w)
+{
+	struct waiter *other;
+
+	list_for_each_entry(other, &bucket->waiters, node) {
+		if (other != w && other->report.gfn == w->report.gfn)
+			return other;
+	}
+	return NULL;
+}
+
+/*
+ * Returns false if there is nothing to wait for.  Once counted in n_waiters, a
+ * waker that marks the GFN present later than the test below sees the waiter.
+ */
+static bool waiter_add(struct kvm_dp *dp, struct waiter *w)
+{
+	struct kvm_dp_bucket *bucket = bucket_of(dp, w->report.gfn);
+	bool queued = false;
+
+	spin_lock(&bucket->lock);
+	atomic_inc(&dp->n_waiters);
+	/* Pairs with smp_mb() in kvm_dp_wake() and kvm_dp_wake_all(). */
+	smp_mb__after_atomic();
+	if (!kvm_presence_is_missing(&dp->presence, w->report.gfn) ||
+	    !atomic_read(&dp->n_attached)) {
+		atomic_dec(&dp->n_waiters);
+		spin_unlock(&bucket->lock);
+		return false;
+	}
+
+	if (!find_other(bucket, w)) {
+		spin_lock(&dp->events_lock);
+		queue_event(dp, w);
+		spin_unlock(&dp->events_lock);
+		queued = true;
+	}
+	list_add_tail(&w->node, &bucket->waiters);
+	spin_unlock(&bucket->lock);
+
+	if (queued)
+		wake_up_interruptible_poll(&dp->readers, EPOLLIN | EPOLLRDNORM);
+	return true;
+}
+
+/* A leader that gives up hands its place to another waiter for the GFN. */
+static void waiter_del(struct kvm_dp *dp, struct waiter *w)
+{
+	struct kvm_dp_bucket *bucket = bucket_of(dp, w->report.gfn);
+	struct waiter *heir;
+
+	spin_lock(&bucket->lock);
+	list_del(&w->node);
+	atomic_dec(&dp->n_waiters);
+
+	spin_lock(&dp->events_lock);
+	heir = w->state == WAITER_FOLLOWING ? NULL : find_other(bucket, w);
+	if (heir) {
+		heir->state = w->state;
+		heir->owner = w->owner;
+	}
+	if (w->state == WAITER_QUEUED) {
+		if (heir)
+			list_add(&heir->event, &w->event);
+		list_del(&w->event);
+	}
+	spin_unlock(&dp->events_lock);
+	spin_unlock(&bucket->lock);
+}
+
+static void wake_bucket(struct kvm_dp_bucket *bucket, gfn_t gfn, unsigned long n)
+{
+	struct waiter *w;
+
+	spin_lock(&bucket->lock);
+	list_for_each_entry(w, &bucket->waiters, node) {
+		if (w->report.gfn - gfn < n) {
+			WRITE_ONCE(w->done, true);
+			wake_waiter(w);
+		}
+	}
+	spin_unlock(&bucket->lock);
+}
+
+/* GFNs [@gfn, @gfn + @n) have become present. */
+void kvm_dp_wake(struct kvm_dp *dp, gfn_t gfn, unsigned long n)
+{
+	unsigned long i;
+
+	/* Pairs with smp_mb__after_atomic() in waiter_add(). */
+	smp_mb();
+	if (!atomic_read(&dp->n_waiters))
+		return;
+
+	if (n < N_BUCKETS) {
+		for (i = 0; i < n; i++)
+			wake_bucket(bucket_of(dp, gfn + i), gfn + i, 1);
+	} else {
+		for (i = 0; i < N_BUCKETS; i++)
+			wake_bucket(&dp->buckets[i], gfn, n);
+	}
+}
+
+/* Something other than a page has changed for all waiters. */
+void kvm_dp_wake_all(struct kvm_dp *dp)
+{
+	struct waiter *w;
+	int i;
+
+	/* Pairs with smp_mb__after_atomic() in waiter_add(). */
+	smp_mb();
+	for (i = 0; i < N_BUCKETS; i++) {
+		spin_lock(&dp->buckets[i].lock);
+		list_for_each_entry(w, &dp->buckets[i].waiters, node)
+			wake_waiter(w);
+		spin_unlock(&dp->buckets[i].lock);
+	}
+}
+
+void kvm_dp_vcpu_note(struct kvm_vcpu *vcpu, gfn_t gfn, u32 flags)
+{
+	if (kvm_mem_is_private(vcpu->kvm, gfn))
+		flags |= KVM_DP_EVENT_PRIVATE;
+
+	vcpu->dp.gfn = gfn;
+	vcpu->dp.flags = flags;
+	vcpu->dp.pending = true;
+}
+EXPORT_SYMBOL_GPL(kvm_dp_vcpu_note);
+
+static int exit_missing(struct kvm_vcpu *vcpu, gfn_t gfn, u32 flags)
+{
+	struct kvm_run *run = vcpu->run;
+
+	run->exit_reason = KVM_EXIT_MEMORY_FAULT;
+	run->memory_fault.flags = KVM_MEMORY_EXIT_FLAG_MISSING;
+	if (flags & KVM_DP_EVENT_PRIVATE)
+		run->memory_fault.flags |= KVM_MEMORY_EXIT_FLAG_PRIVATE;
+	run->memory_fault.gpa = gfn_to_gpa(gfn);
+	run->memory_fault.size = PAGE_SIZE;
+	return -EFAULT;
+}
+
+static bool wait_is_over(struct kvm_dp *dp, struct waiter *w)
+{
+	return READ_ONCE(w->done) || !atomic_read(&dp->n_attached) ||
+	       w->vcpu->kvm->vm_dead;
+}
+
+int __kvm_dp_vcpu_resolve(struct kvm_vcpu *vcpu)
+{
+	struct kvm_dp *dp = vcpu->kvm->dp;
+	struct waiter w = {
+		.vcpu = vcpu,
+		.report.gfn = vcpu->dp.gfn,
+		.report.flags = vcpu->dp.flags,
+		.report.vcpu_id = vcpu->vcpu_id,
+	};
+	int r;
+
+	vcpu->dp.pending = false;
+	if (!kvm_presence_is_missing(&dp->presence, w.report.gfn))
+		return 1;
+
+	if (!dp->wait_mode || !atomic_read(&dp->n_attached))
+		return exit_missing(vcpu, w.report.gfn, w.report.flags);
+
+	if (!waiter_add(dp, &w))
+		goto out;
+
+	kvm_vcpu_srcu_read_unlock(vcpu);
+	r = rcuwait_wait_event(kvm_arch_vcpu_get_wait(vcpu),
+			       wait_is_over(dp, &w), TASK_INTERRUPTIBLE);
+	kvm_vcpu_srcu_read_lock(vcpu);
+	waiter_del(dp, &w);
+
+	if (r) {
+		vcpu->run->exit_reason = KVM_EXIT_INTR;
+		++vcpu->stat.signal_exits;
+		return -EINTR;
+	}
+out:
+	/* Fail closed: no session is left that could bring the page. */
+	if (kvm_presence_is_missing(&dp->presence, w.report.gfn) &&
+	    !atomic_read(&dp->n_attached))
+		return exit_missing(vcpu, w.report.gfn, w.report.flags);
+	return 1;
+}
+EXPORT_SYMBOL_GPL(__kvm_dp_vcpu_resolve);
+
+/*
+ * Report again what @session had read and nobody has brought, of @gfn, or of
+ * all GFNs if @gfn is NULL.
+ */
+static void requeue(struct kvm_dp *dp, struct kvm_dp_session *session,
+		    const gfn_t *gfn)
+{
+	struct waiter *w;
+	int i;
+
+	for (i = 0; i < N_BUCKETS; i++) {
+		spin_lock(&dp->buckets[i].lock);
+		spin_lock(&dp->events_lock);
+		list_for_each_entry(w, &dp->buckets[i].waiters, node) {
+			if (w->state == WAITER_REPORTED && w->owner == session &&
+			    (!gfn || *gfn == w->report.gfn))
+				queue_event(dp, w);
+		}
+		spin_unlock(&dp->events_lock);
+		spin_unlock(&dp->buckets[i].lock);
+	}
+	wake_up_interruptible_poll(&dp->readers, EPOLLIN | EPOLLRDNORM);
+}
+
+/* The last reference to a session with RIGHT_EVENTS goes. */
+void kvm_dp_wait_release(struct kvm_dp_session *session)
+{
+	struct kvm_dp *dp = session->dp;
+
+	requeue(dp, session, NULL);
+	if (atomic_dec_and_test(&dp->n_attached))
+		kvm_dp_wake_all(dp);
+}
+
+bool kvm_dp_has_event(struct kvm_dp *dp)
+{
+	return !list_empty_careful(&dp->events);
+}
+
+static bool take_event(struct kvm_dp_session *session, struct kvm_dp_event *ret_event)
+{
+	struct kvm_dp *dp = session->dp;
+	struct waiter *w;
+
+	spin_lock(&dp->events_lock);
+	w = list_first_entry_or_null(&dp->events, struct waiter, event);
+	if (w) {
+		list_del_init(&w->event);
+		w->state = WAITER_REPORTED;
+		w->owner = session;
+		*ret_event = w->report;
+	}
+	spin_unlock(&dp->events_lock);
+	return w;
+}
+
+ssize_t kvm_dp_read_events(struct kvm_dp_session *session, char __user *buf,
+			   size_t len, bool nonblock)
+{
+	struct kvm_dp *dp = session->dp;
+	struct kvm_dp_event event;
+	ssize_t n = 0;
+	int r;
+
+	if (len < sizeof(event))
+		return -EINVAL;
+
+	while (n + sizeof(event) <= len) {
+		if (!take_event(session, &event)) {
+			if (n)
+				break;
+			if (!READ_ONCE(dp->kvm))
+				return -ENODEV;
+			if (nonblock)
+				return -EAGAIN;
+			r = wait_event_interruptible_exclusive(dp->readers,
+					kvm_dp_has_event(dp) || !READ_ONCE(dp->kvm));
+			if (r)
+				return r;
+			continue;
+		}
+		if (copy_to_user(buf + n, &event, sizeof(event))) {
+			requeue(dp, session, &event.gfn);
+			return n ?: -EFAULT;
+		}
+		n += sizeof(event);
+	}
+	return n;
+}
