@@ -123,12 +123,12 @@ int paging_populate(int session_fd, uint64_t gpa, uint64_t size, const void *dat
 
 int paging_freeze(int session_fd)
 {
-	return ioctl(session_fd, KVM_DP_FREEZE) ? error_set(-errno, "the VM cannot be frozen") : 0;
+	return ioctl(session_fd, KVM_DP_FREEZE, 0) ? error_set(-errno, "the VM cannot be frozen") : 0;
 }
 
 int paging_thaw(int session_fd)
 {
-	return ioctl(session_fd, KVM_DP_THAW) ? error_set(-errno, "the VM cannot be thawed") : 0;
+	return ioctl(session_fd, KVM_DP_THAW, 0) ? error_set(-errno, "the VM cannot be thawed") : 0;
 }
 
 int paging_extract(int session_fd, uint64_t gfn, uint64_t n_pages, void *ret_data)
