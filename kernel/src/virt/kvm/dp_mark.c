@@ -66,18 +66,6 @@ static void zap_range(struct kvm *kvm, gfn_t start, gfn_t end)
 	gfn_to_pfn_cache_invalidate_gfns(kvm, start, end);
 }
 
-/* One block, or less; @bits, if not NULL, selects GFNs from bit @bit on. */
-static int mark_block(struct kvm_dp *dp, bool missing, gfn_t gfn, unsigned long n,
-		      const unsigned long *bits, unsigned long bit, u64 *n_changed)
-{
-	if (missing)
-		return kvm_presence_mark_missing(&dp->presence, gfn, n, bits,
-						 bit, n_changed);
-	return kvm_presence_mark_present(&dp->presence, gfn, n, bits, bit,
-					 n_changed);
-}
-
-/* A private page that never arrived must not become present by fiat. */
 static bool has_missing_private(struct kvm *kvm, struct kvm_dp *dp, gfn_t gfn,
 				unsigned long n, const unsigned long *bits)
 {
@@ -91,6 +79,27 @@ static bool has_missing_private(struct kvm *kvm, struct kvm_dp *dp, gfn_t gfn,
 			return true;
 	}
 	return false;
+}
+
+/*
+ * At most one block.  A private page that never arrived must not become present
+ * by fiat; slots_lock keeps the GFNs from being converted in between.
+ */
+static int mark_shared_present(struct kvm *kvm, struct kvm_dp *dp, gfn_t gfn,
+			       unsigned long n, const unsigned long *bits,
+			       u64 *n_changed)
+{
+	int r = -EINVAL;
+
+	mutex_lock(&kvm->slots_lock);
+	if (!has_missing_private(kvm, dp, gfn, n, bits))
+		r = kvm_presence_mark_present(&dp->presence, gfn, n, bits, 0,
+					      n_changed);
+	mutex_unlock(&kvm->slots_lock);
+
+	if (!r)
+		kvm_dp_wake(dp, gfn, n);
+	return r;
 }
 
 static int mark_range(struct kvm *kvm, struct kvm_dp *dp, bool missing, gfn_t gfn,
@@ -118,19 +127,15 @@ static int mark_range(struct kvm *kvm, struct kvm_dp *dp, bool missing, gfn_t gf
 			bitmap_shift_right(bits, bits, done % BITS_PER_LONG, BLOCK);
 		}
 
-		if (!missing &&
-		    has_missing_private(kvm, dp, gfn + done, step,
-					ubitmap ? bits : NULL)) {
-			r = -EINVAL;
-			break;
-		}
-
-		r = mark_block(dp, missing, gfn + done, step,
-			       ubitmap ? bits : NULL, 0, n_changed);
+		if (missing)
+			r = kvm_presence_mark_missing(&dp->presence, gfn + done, step,
+						      ubitmap ? bits : NULL, 0,
+						      n_changed);
+		else
+			r = mark_shared_present(kvm, dp, gfn + done, step,
+						ubitmap ? bits : NULL, n_changed);
 		if (r)
 			break;
-		if (!missing)
-			kvm_dp_wake(dp, gfn + done, step);
 		done += step;
 
 		if (fatal_signal_pending(current)) {
