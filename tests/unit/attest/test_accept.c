@@ -353,6 +353,72 @@ static void verdict_with_any_other_mac_is_refused(void)
 	}
 }
 
+/* docs/protocol.md, "ACCEPT", written out a second time. */
+static void hmac_of(const uint8_t key[32], const uint8_t *text, size_t len, uint8_t ret_mac[32])
+{
+	crypto_auth_hmacsha256_state state;
+
+	crypto_auth_hmacsha256_init(&state, key, 32);
+	crypto_auth_hmacsha256_update(&state, text, len);
+	crypto_auth_hmacsha256_final(&state, ret_mac);
+}
+
+static void documented_transcript(const struct noise *noise, uint8_t ret_hash[32])
+{
+	uint8_t digest[WIRE_DIGEST_LEN], text[24 + 4 * 32 + 8] = "gmem v1 transcript";
+
+	memcpy(text + 24, noise->hash, 32);
+	for (int giver = 0; giver < 2; giver++) {
+		const struct attest_handshake_config *config = &pair.config[giver];
+		struct attest_binding binding = { .role = config->role, .connection = config->connection };
+		size_t len = sizeof(digest);
+
+		memcpy(binding.handshake_hash, noise->hash, 32);
+		memcpy(binding.static_key, attest_keypair_public(pair.key[giver]), 32);
+		memcpy(binding.peer_static_key, attest_keypair_public(pair.key[!giver]), 32);
+		memcpy(binding.ticket_id, config->ticket_id, 32);
+		memcpy(binding.vm_id, config->vm_id, 32);
+		CU_ASSERT_EQUAL_FATAL(attest_evidence_pinned.provide(NULL, &binding, digest, &len), 0);
+		crypto_hash_sha256(text + 56 + 32 * giver, digest, len);
+	}
+	memcpy(text + 120, pair.config[0].vm_id, 32);
+	text[152] = 3;		/* connection */
+	crypto_hash_sha256(ret_hash, text, sizeof(text));
+}
+
+static void check_documented_verdict(int side)
+{
+	uint8_t prk[32], key[32], plain[33], mac[32];
+	uint8_t info[24 + 1 + 1] = "gmem v1 accept key", said[24 + 32 + 2] = "gmem v1 accept";
+	struct attest_handshake before;
+	struct pair_message message;
+
+	pair_init(&pair, 0);
+	pair_start(&pair);
+	run_to(side, WIRE_ACCEPT);
+	memcpy(&before, pair.side[side], sizeof(before));
+	hmac_of(before.noise.hash, before.noise.chaining_key, 32, prk);
+	info[24] = (uint8_t)(side + 1);
+	info[25] = 1;		/* HKDF's own */
+	hmac_of(prk, info, sizeof(info), key);
+	documented_transcript(&before.noise, said + 24);
+	said[56] = (uint8_t)(side + 1);
+	said[57] = 1;
+	hmac_of(key, said, sizeof(said), mac);
+	CU_ASSERT_TRUE_FATAL(pair_next(&pair, &message));
+	CU_ASSERT_TRUE_FATAL(noise_decrypt(&before.send, message.bytes, 4, message.bytes + 4, 49, plain));
+	CU_ASSERT_EQUAL(plain[0], 1);
+	CU_ASSERT_EQUAL(memcmp(plain + 1, mac, 32), 0);
+	sodium_memzero(&before, sizeof(before));
+	pair_fini(&pair);
+}
+
+static void verdict_is_the_documented_one(void)
+{
+	check_documented_verdict(PAIR_INITIATOR);
+	check_documented_verdict(PAIR_RESPONDER);
+}
+
 /* ACCEPT where EVIDENCE is due: only a refusal may stand there. */
 static void accept_before_evidence_is_refused(void)
 {
@@ -391,6 +457,7 @@ int main(void)
 		{ "every error of a verifier is a refusal", every_error_of_a_verifier_is_a_refusal },
 		{ "malformed evidence is refused", malformed_evidence_is_refused },
 		{ "verdict with any other MAC is refused", verdict_with_any_other_mac_is_refused },
+		{ "verdict is the documented one", verdict_is_the_documented_one },
 		{ "ACCEPT before EVIDENCE is refused", accept_before_evidence_is_refused },
 		{ NULL, NULL },
 	};

@@ -58,10 +58,15 @@ static bool round_trip(int side, enum attest_lane lane, const struct attest_reco
 	       !memcmp(opened, body, record->body_len);
 }
 
+/* docs/protocol.md, "Classes" */
 static void lengths_are_the_documented_ones(void)
 {
-	static const uint32_t classes[] = { WIRE_CLASS_LENS };
+	static const uint32_t classes[] = {
+		64, 512, 4608, 8704, 16896, 33280, 66048, 98816, 131584, 197120, 262656, 393728, 524800, 786944,
+		1049088, 1573376, 2097664,
+	};
 
+	CU_ASSERT_EQUAL(sizeof(classes) / sizeof(classes[0]), WIRE_N_CLASSES);
 	CU_ASSERT_EQUAL(attest_record_wire_len(0), 112);
 	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
 		CU_ASSERT_EQUAL(attest_record_wire_len(classes[i]), 48 + classes[i]);
@@ -82,6 +87,9 @@ static void full_runs_waste_little(void)
 
 		CU_ASSERT_TRUE(attest_record_wire_len(len) - len <= 48 + 511);
 	}
+	/* the worst: nine pages, sixty-five pages */
+	CU_ASSERT_TRUE(attest_record_wire_len(9 * 4097) * 100 <= 9 * 4096 * 180);
+	CU_ASSERT_TRUE(attest_record_wire_len(65 * 4097) * 100 <= 65 * 4096 * 149);
 	/* one page of data in a run of zeros needs no larger class than alone */
 	CU_ASSERT_EQUAL(attest_record_wire_len(ATTEST_PAGE_LEN + 512), attest_record_wire_len(ATTEST_PAGE_LEN + 1));
 }
