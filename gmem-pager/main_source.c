@@ -49,7 +49,7 @@ static const struct service_ops source_service = {
 static int serve(const struct options *options)
 {
 	struct attest_keypair *keypair = NULL;
-	struct service_config service = { .ops = &source_service, .linger_ms = options->linger_ms };
+	struct service_config service = { .ops = &source_service, .open_backend = backend_kvm_new };
 	struct session_config config;
 	char error[SESSION_ERROR_LEN] = "";
 	struct source *source;
@@ -62,6 +62,7 @@ static int serve(const struct options *options)
 			log_error("%s", error[0] != '\0' ? error : strerror(-r));
 	}
 	if (r == 0) {
+		service.linger_ms = options->linger_ms;
 		service.opaque = source;
 		service.session = &source->session;
 		service.socket_path = options->socket_path;

@@ -82,7 +82,7 @@ static void handle_attach(struct service *service, struct vmmsock_message *messa
 
 	r = service->attached ? -EALREADY : unpack_regions(message, regions, &n_regions);
 	if (r == 0) {
-		r = backend_kvm_new(message->fds[0], &backend);
+		r = config->open_backend(message->fds[0], &backend);
 		if (r < 0)
 			snprintf(error, sizeof(error), "the first descriptor is no KVM demand-paging session with the "
 				 "right to query: %s", strerror(-r));

@@ -43,6 +43,7 @@ struct service_config {
 	const struct service_ops *ops;
 	void *opaque;
 	struct session *session;
+	int (*open_backend)(int fd, struct backend **ret_backend);	/* takes @fd over on success */
 	const char *socket_path;
 	int linger_ms;		/* how long to answer the VMM's questions after the end */
 };

@@ -4,10 +4,13 @@
  * by itself or accepts whoever comes first, as nng's pair protocol would.
  *
  * Operations block in nng_aio_wait().  nng_stream_close() from another thread
- * ends them; an aio is never freed while one is under way.
+ * ends them; an aio is never freed while one is under way.  nng 1.5.2 leaves an
+ * operation that begins after the close to its timeout, so each looks at @closed
+ * once it has begun: either the close finds it, or it finds the close.
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +24,7 @@ struct nng_conn {
 	nng_stream *stream;
 	nng_aio *send_aio;
 	nng_aio *recv_aio;
+	atomic_bool closed;
 };
 
 struct nng_listener {
@@ -215,6 +219,15 @@ static int conn_dial(const char *address, int timeout_ms, struct transport_conn 
 	return rv != 0 ? to_errno(rv) : conn_new(stream, ret_conn);
 }
 
+/* After the operation began: wait for its end. */
+static int await(struct nng_conn *nc, nng_aio *aio)
+{
+	if (atomic_load(&nc->closed))
+		nng_aio_abort(aio, NNG_ECLOSED);
+	nng_aio_wait(aio);
+	return nng_aio_result(aio);
+}
+
 static int conn_send(struct transport_conn *conn, const void *bytes, size_t len, int timeout_ms)
 {
 	struct nng_conn *nc = (struct nng_conn *)conn;
@@ -229,8 +242,7 @@ static int conn_send(struct transport_conn *conn, const void *bytes, size_t len,
 		if (rv != 0)
 			return to_errno(rv);
 		nng_stream_send(nc->stream, nc->send_aio);
-		nng_aio_wait(nc->send_aio);
-		rv = nng_aio_result(nc->send_aio);
+		rv = await(nc, nc->send_aio);
 		if (rv != 0)
 			return to_errno(rv);
 		n = nng_aio_count(nc->send_aio);
@@ -251,8 +263,7 @@ static int conn_recv(struct transport_conn *conn, void *ret_bytes, size_t len, i
 		return to_errno(rv);
 	nng_aio_set_timeout(nc->recv_aio, timeout_ms < 0 ? NNG_DURATION_INFINITE : timeout_ms);
 	nng_stream_recv(nc->stream, nc->recv_aio);
-	nng_aio_wait(nc->recv_aio);
-	rv = nng_aio_result(nc->recv_aio);
+	rv = await(nc, nc->recv_aio);
 	if (rv != 0)
 		return to_errno(rv);
 	*ret_len = nng_aio_count(nc->recv_aio);
@@ -262,7 +273,10 @@ static int conn_recv(struct transport_conn *conn, void *ret_bytes, size_t len, i
 
 static void conn_shutdown(struct transport_conn *conn)
 {
-	nng_stream_close(((struct nng_conn *)conn)->stream);
+	struct nng_conn *nc = (struct nng_conn *)conn;
+
+	atomic_store(&nc->closed, true);
+	nng_stream_close(nc->stream);
 }
 
 const struct transport_ops transport_nng = {

@@ -167,7 +167,8 @@ static int take_reply(struct gmem_client *client, size_t len, const void **ret_p
 	memcpy(&reply, body, sizeof(reply));
 	reply.error[sizeof(reply.error) - 1] = '\0';
 	client->phase = (enum gmem_phase)reply.phase;
-	memcpy(client->error, reply.error, sizeof(client->error));
+	if (reply.status < 0)
+		memcpy(client->error, reply.error, sizeof(client->error));
 	if (reply.status > 0)
 		return client_fail(client, -EPROTO, "%s sent a reply with a positive status", service_name(client));
 	if (ret_payload != NULL) {
