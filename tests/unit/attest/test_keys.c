@@ -199,6 +199,9 @@ static void text_that_is_no_key_is_refused(void)
 				   "byte 0x%02x at %d", (unsigned int)c, at);
 		}
 	}
+	memcpy(text, good, 65);
+	text[65] = '\n';
+	CHECK_LOOP(attest_keypair_load(put_file("key", text, 66, 0600), &pair) == -EINVAL, "a line more");
 	memset(text, '0', 64);
 	text[64] = '\n';
 	CHECK_LOOP(keys_parse(text, 65, key) == -EINVAL, "all zeros");

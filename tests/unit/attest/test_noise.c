@@ -168,6 +168,8 @@ static void turns_are_kept(void)
 	size_t len;
 
 	start_vector(noise, &noise_vectors[2]);
+	memset(message, 9, 32);
+	CU_ASSERT_FALSE(read_message(&noise[0], message, 32, NULL, 0));
 	CU_ASSERT_EQUAL(write_message(&noise[1], NULL, 0, message), 0);
 	CU_ASSERT_FALSE(noise_split(&noise[0], &send, &recv));
 	len = write_message(&noise[0], NULL, 0, message);

@@ -589,6 +589,9 @@ static void probe_knows_the_first_record_and_kills_nothing(void)
 			CU_ASSERT_FALSE(probe(ATTEST_LANE_URGENT, wire, 112));
 			wire[bit / 8] ^= (uint8_t)(1u << bit % 8);
 		}
+		channel[1]->recv[ATTEST_LANE_URGENT].dead = true;
+		CU_ASSERT_FALSE(probe(ATTEST_LANE_URGENT, wire, 112));
+		channel[1]->recv[ATTEST_LANE_URGENT].dead = false;
 		CU_ASSERT_TRUE(probe(ATTEST_LANE_URGENT, wire, 112));
 		CU_ASSERT_TRUE(attest_record_open(channel[1], ATTEST_LANE_URGENT, wire, 112, &got, opened));
 		/* bound: no second one, and not the same again */
