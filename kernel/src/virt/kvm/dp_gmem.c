@@ -134,6 +134,7 @@ static u32 populate_page(struct kvm *kvm, struct kvm_dp *dp, struct target *t,
 	pgoff_t index = target_index(t, gfn);
 	struct folio *folio;
 	u64 n_changed = 0;
+	u32 result = KVM_DP_OK;
 	int r;
 
 again:
@@ -159,16 +160,15 @@ again:
 			goto out;
 		}
 		if (folio_test_hwpoison(folio)) {
-			folio_unlock(folio);
-			folio_put(folio);
-			return KVM_DP_POISONED;
+			result = KVM_DP_POISONED;
+			goto out;
 		}
 		copy_highpage(folio_file_page(folio, index), folio_page(new, 0));
 	} else {
 		return KVM_DP_NOMEM;
 	}
 
-	r = publish(dp, gfn, folio, &n_changed);
+	result = publish(dp, gfn, folio, &n_changed) ? KVM_DP_NOMEM : KVM_DP_OK;
 	if (!n_changed) {
 		/*
 		 * A populate with zeros needs no folio and came first, or there
@@ -176,12 +176,12 @@ again:
 		 * one, and not seen by anybody for the other.
 		 */
 		clear_highpage(folio_file_page(folio, index));
-		*ret_skipped = !r;
+		*ret_skipped = !result;
 	}
 out:
 	folio_unlock(folio);
 	folio_put(folio);
-	return r ? KVM_DP_NOMEM : KVM_DP_OK;
+	return result;
 }
 
 static u32 populate_batch(struct kvm *kvm, struct kvm_dp *dp, gfn_t gfn,
