@@ -112,7 +112,7 @@ static void mount_all(void)
 
 int main(void)
 {
-	struct guest_config config = { .write_mib = 64, .fixed_mib = 64, .shared_pages = 256 };
+	struct guest_config config = { .write_mib = 64, .fixed_mib = 64, .shared_pages = 256, .pause_ms = 200 };
 	long n_vcpus;
 
 	mount_all();

@@ -22,6 +22,7 @@ struct worker {
 	unsigned int index;
 	unsigned int n_workers;
 	pthread_t thread;
+	pthread_barrier_t *ready;
 	uint64_t *area;
 	uint64_t n_pages;
 	uint32_t *order;	/* pages in the order of visiting */
@@ -158,6 +159,7 @@ static void *worker_main(void *arg)
 	if (sched_setaffinity(0, sizeof(cpus), &cpus))
 		guest_fail("worker %u cannot be pinned to its vCPU", worker->index);
 	init_worker(worker);
+	pthread_barrier_wait(worker->ready);	/* touching memory first takes long: nobody gets ahead */
 	worker->last_ns = now_ns();
 	for (uint64_t round = 1; !worker->config->rounds || round <= worker->config->rounds; round++)
 		run_round(worker, round);
@@ -167,12 +169,14 @@ static void *worker_main(void *arg)
 void worker_run_all(const struct guest_config *config, unsigned int n_workers)
 {
 	static struct worker workers[MAX_WORKERS];
+	pthread_barrier_t ready;
 	uint64_t mismatches = 0;
 
 	if (n_workers > MAX_WORKERS)
 		n_workers = MAX_WORKERS;
+	pthread_barrier_init(&ready, NULL, n_workers);
 	for (unsigned int i = 0; i < n_workers; i++) {
-		workers[i] = (struct worker){ .config = config, .index = i, .n_workers = n_workers };
+		workers[i] = (struct worker){ .config = config, .index = i, .n_workers = n_workers, .ready = &ready };
 		if (pthread_create(&workers[i].thread, NULL, worker_main, &workers[i]))
 			guest_fail("no thread for worker %u", i);
 	}
