@@ -168,6 +168,22 @@ static void deadline_in(int timeout_ms, struct timespec *ret_deadline)
 	}
 }
 
+/* One step of waiting, with the lock held. */
+static int wait_changed(struct console *console, const struct timespec *deadline)
+{
+	if (console->closed)
+		return -ESHUTDOWN;
+	return -pthread_cond_timedwait(&console->changed, &console->lock, deadline);
+}
+
+void console_close(struct console *console)
+{
+	pthread_mutex_lock(&console->lock);
+	console->closed = true;
+	pthread_cond_broadcast(&console->changed);
+	pthread_mutex_unlock(&console->lock);
+}
+
 int console_wait_round(struct console *console, unsigned int n_vcpus, uint64_t round, int timeout_ms)
 {
 	struct timespec deadline;
@@ -176,7 +192,7 @@ int console_wait_round(struct console *console, unsigned int n_vcpus, uint64_t r
 	deadline_in(timeout_ms, &deadline);
 	pthread_mutex_lock(&console->lock);
 	while (!round_reached(&console->facts, n_vcpus, round) && !err)
-		err = -pthread_cond_timedwait(&console->changed, &console->lock, &deadline);
+		err = wait_changed(console, &deadline);
 	pthread_mutex_unlock(&console->lock);
 	return err ? error_set(err, "the guest did not finish round %" PRIu64 " on every vCPU", round) : 0;
 }
@@ -189,7 +205,7 @@ int console_wait_fixed(struct console *console, int timeout_ms)
 	deadline_in(timeout_ms, &deadline);
 	pthread_mutex_lock(&console->lock);
 	while (!console->facts.fixed_end && !err)
-		err = -pthread_cond_timedwait(&console->changed, &console->lock, &deadline);
+		err = wait_changed(console, &deadline);
 	pthread_mutex_unlock(&console->lock);
 	return err ? error_set(err, "the guest did not say where its fixed pages are") : 0;
 }

@@ -40,6 +40,7 @@ struct console {
 	FILE *file;		/* second output, or NULL */
 	pthread_mutex_t lock;	/* everything below */
 	pthread_cond_t changed;	/* facts */
+	bool closed;		/* nothing more will come */
 	struct console_facts facts;
 	struct console_range *ranges;
 	size_t n_ranges;
@@ -60,13 +61,16 @@ void console_flush(struct console *console);
 
 void console_get_facts(struct console *console, struct console_facts *ret_facts);
 
+/** The guest has ended: who waits below gets -ESHUTDOWN. */
+void console_close(struct console *console);
+
 /**
  * Wait until all of @p n_vcpus finished @p round.
- * @retval -ETIMEDOUT
+ * @retval -ETIMEDOUT @retval -ESHUTDOWN the guest ended first.
  */
 int console_wait_round(struct console *console, unsigned int n_vcpus, uint64_t round, int timeout_ms);
 
-/** Wait until the guest said where its fixed pages are. @retval -ETIMEDOUT */
+/** Wait until the guest said where its fixed pages are. Errors as above. */
 int console_wait_fixed(struct console *console, int timeout_ms);
 
 /**

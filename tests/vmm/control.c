@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "ctl.h"
@@ -20,6 +21,7 @@
 #define DEFAULT_WAIT_S	120
 #define MAX_WAIT_S	86400
 #define MAX_WORDS	4
+#define DRAIN_S		2
 
 struct connection {
 	struct control *control;
@@ -31,8 +33,12 @@ struct words {
 	char *word[MAX_WORDS];
 };
 
-/* An answer: malloc'ed text, or NULL for a plain "ok". */
-typedef int (*command_fn)(struct control *control, const struct words *words, char **ret_text);
+struct answer {
+	char *text;		/* malloc'ed, or NULL for a plain "ok" */
+	const char *end;	/* if set: end the machine with this sentence, once the answer is out */
+};
+
+typedef int (*command_fn)(struct control *control, const struct words *words, struct answer *answer);
 
 static int get_seconds(const struct words *words, int place, int *ret_ms)
 {
@@ -56,12 +62,12 @@ static int get_round(const struct words *words, uint64_t *ret_round)
 	return *end ? error_set(-EINVAL, "%s is not a number of rounds", words->word[1]) : 0;
 }
 
-static int cmd_status(struct control *control, const struct words *words, char **ret_text)
+static int cmd_status(struct control *control, const struct words *words, struct answer *answer)
 {
-	return report_status(control->machine, control->move, ret_text);
+	return report_status(control->machine, control->move, &answer->text);
 }
 
-static int cmd_wait_fixed(struct control *control, const struct words *words, char **ret_text)
+static int cmd_wait_fixed(struct control *control, const struct words *words, struct answer *answer)
 {
 	int ms = 0, err = get_seconds(words, 1, &ms);
 
@@ -75,7 +81,7 @@ static int wait_round(struct control *control, const struct words *words, uint64
 	return err ? err : console_wait_round(&control->machine->console, control->machine->n_vcpus, round, ms);
 }
 
-static int cmd_wait_round(struct control *control, const struct words *words, char **ret_text)
+static int cmd_wait_round(struct control *control, const struct words *words, struct answer *answer)
 {
 	uint64_t round;
 	int err = get_round(words, &round);
@@ -83,7 +89,7 @@ static int cmd_wait_round(struct control *control, const struct words *words, ch
 	return err ? err : wait_round(control, words, round);
 }
 
-static int cmd_wait_more(struct control *control, const struct words *words, char **ret_text)
+static int cmd_wait_more(struct control *control, const struct words *words, struct answer *answer)
 {
 	struct console_facts facts;
 	uint64_t more, latest = 0;
@@ -105,7 +111,7 @@ static int cmd_wait_more(struct control *control, const struct words *words, cha
 	return wait_round(control, words, latest + more);
 }
 
-static int cmd_wait_move(struct control *control, const struct words *words, char **ret_text)
+static int cmd_wait_move(struct control *control, const struct words *words, struct answer *answer)
 {
 	int ms = 0, err = get_seconds(words, 1, &ms);
 
@@ -126,7 +132,7 @@ static void unlock_operation(struct control *control)
 	pthread_mutex_unlock(&control->machine->operation);
 }
 
-static int cmd_pause(struct control *control, const struct words *words, char **ret_text)
+static int cmd_pause(struct control *control, const struct words *words, struct answer *answer)
 {
 	int err = lock_operation(control);
 
@@ -138,7 +144,7 @@ static int cmd_pause(struct control *control, const struct words *words, char **
 }
 
 /* A guest that still waits to come in may not be started by hand. */
-static int cmd_resume(struct control *control, const struct words *words, char **ret_text)
+static int cmd_resume(struct control *control, const struct words *words, struct answer *answer)
 {
 	int err = lock_operation(control);
 
@@ -152,7 +158,7 @@ static int cmd_resume(struct control *control, const struct words *words, char *
 	return err;
 }
 
-static int cmd_freeze_hash(struct control *control, const struct words *words, char **ret_text)
+static int cmd_freeze_hash(struct control *control, const struct words *words, struct answer *answer)
 {
 	uint64_t n_pages;
 	int err = lock_operation(control);
@@ -161,19 +167,19 @@ static int cmd_freeze_hash(struct control *control, const struct words *words, c
 		return err;
 	err = pagehash_freeze_and_write(control->machine, words->n > 2 ? words->word[2] : NULL, words->word[1], &n_pages);
 	unlock_operation(control);
-	if (!err && asprintf(ret_text, "pages=%llu", (unsigned long long)n_pages) < 0)
-		*ret_text = NULL;
+	if (!err && asprintf(&answer->text, "pages=%llu", (unsigned long long)n_pages) < 0)
+		answer->text = NULL;
 	return err;
 }
 
-static int cmd_move(struct control *control, const struct words *words, char **ret_text)
+static int cmd_move(struct control *control, const struct words *words, struct answer *answer)
 {
 	if (control->move->incoming)
 		return error_set(-EINVAL, "this guest came in: its move began at the source");
 	return move_begin(control->move, words->n > 1 ? words->word[1] : NULL);
 }
 
-static int cmd_save(struct control *control, const struct words *words, char **ret_text)
+static int cmd_save(struct control *control, const struct words *words, struct answer *answer)
 {
 	int err = lock_operation(control);
 
@@ -184,12 +190,12 @@ static int cmd_save(struct control *control, const struct words *words, char **r
 	if (err)
 		vcpus_resume(control->machine);
 	else
-		machine_stop(control->machine, EXIT_OK, "guest saved");
+		answer->end = "guest saved";
 	unlock_operation(control);
 	return err;
 }
 
-static int cmd_quit(struct control *control, const struct words *words, char **ret_text)
+static int cmd_quit(struct control *control, const struct words *words, struct answer *answer)
 {
 	int err = lock_operation(control);
 
@@ -198,7 +204,7 @@ static int cmd_quit(struct control *control, const struct words *words, char **r
 	if (move_risk(control->move) != MOVE_RISK_NONE)
 		err = error_set(-EBUSY, "the guest is in mid-move and would be lost");
 	else
-		machine_stop(control->machine, EXIT_OK, "told to quit");
+		answer->end = "told to quit";
 	unlock_operation(control);
 	return err;
 }
@@ -222,7 +228,7 @@ static const struct {
 	{ "quit", 1, 1, cmd_quit },
 };
 
-static int run_command(struct control *control, char *line, char **ret_text)
+static int run_command(struct control *control, char *line, struct answer *answer)
 {
 	struct words words = { .n = 0 };
 	char *save = NULL;
@@ -237,9 +243,35 @@ static int run_command(struct control *control, char *line, char **ret_text)
 			continue;
 		if (words.n < commands[i].min_words || words.n > commands[i].max_words)
 			return error_set(-EINVAL, "%s has the wrong number of words: see --help", words.word[0]);
-		return commands[i].run(control, &words, ret_text);
+		return commands[i].run(control, &words, answer);
 	}
 	return error_set(-EINVAL, "unknown command: see --help");
+}
+
+static void count_busy(struct control *control, bool begins)
+{
+	pthread_mutex_lock(&control->lock);
+	if (begins)
+		control->n_busy++;
+	else if (!--control->n_busy)
+		pthread_cond_broadcast(&control->idle);
+	pthread_mutex_unlock(&control->lock);
+}
+
+static void handle_line(struct connection *connection, char *line)
+{
+	struct control *control = connection->control;
+	struct answer answer = { NULL, NULL };
+
+	count_busy(control, true);
+	if (run_command(control, line, &answer))
+		dprintf(connection->fd, "error %s\n", error_get());
+	else
+		dprintf(connection->fd, answer.text ? "ok %s\n" : "ok\n", answer.text);
+	if (answer.end)
+		machine_stop(control->machine, EXIT_OK, "%s", answer.end);
+	free(answer.text);
+	count_busy(control, false);
 }
 
 static void *connection_main(void *arg)
@@ -247,18 +279,9 @@ static void *connection_main(void *arg)
 	struct connection *connection = arg;
 	FILE *in = fdopen(connection->fd, "r");
 	char line[CONTROL_MAX_LINE];
-	char *text;
-	int err;
 
-	while (in && fgets(line, sizeof(line), in)) {
-		text = NULL;
-		err = run_command(connection->control, line, &text);
-		if (err)
-			dprintf(connection->fd, "error %s\n", error_get());
-		else
-			dprintf(connection->fd, text ? "ok %s\n" : "ok\n", text);
-		free(text);
-	}
+	while (in && fgets(line, sizeof(line), in))
+		handle_line(connection, line);
 	if (in)
 		fclose(in);
 	else
@@ -296,7 +319,9 @@ int control_init(struct control *control, struct machine *machine, struct move *
 	struct stat st;
 	int err;
 
-	*control = (struct control){ machine, move, path, -1 };
+	*control = (struct control){ .machine = machine, .move = move, .path = path, .listen_fd = -1 };
+	pthread_mutex_init(&control->lock, NULL);
+	pthread_cond_init(&control->idle, NULL);
 	if (!path)
 		return 0;
 	err = control_address(path, &address);
@@ -319,8 +344,16 @@ int control_init(struct control *control, struct machine *machine, struct move *
 
 void control_fini(struct control *control)
 {
+	struct timespec limit;
+
 	if (control->listen_fd < 0)
 		return;
+	clock_gettime(CLOCK_REALTIME, &limit);
+	limit.tv_sec += DRAIN_S;
+	pthread_mutex_lock(&control->lock);
+	while (control->n_busy && !pthread_cond_timedwait(&control->idle, &control->lock, &limit))
+		;
+	pthread_mutex_unlock(&control->lock);
 	unlink(control->path);
 	close(control->listen_fd);
 	control->listen_fd = -1;

@@ -11,6 +11,9 @@
 #include "error.h"
 #include "machine.h"
 
+#define PATIENCE_MS	10000
+#define TRY_MS		50
+
 int control_address(const char *path, struct sockaddr_un *ret_address)
 {
 	*ret_address = (struct sockaddr_un){ .sun_family = AF_UNIX };
@@ -47,8 +50,25 @@ static int talk(int fd, int n_words, const char *const *words)
 	return code;
 }
 
+static int connect_to(const struct sockaddr_un *address)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (const struct sockaddr *)address, sizeof(*address))) {
+		int err = -errno;
+
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
 int control_client(const char *path, int n_words, const char *const *words)
 {
+	/* Who waits for something may be here before the VMM has begun to listen. */
+	int n_tries = strncmp(words[0], "wait-", 5) ? 1 : PATIENCE_MS / TRY_MS;
 	struct sockaddr_un address;
 	int fd;
 
@@ -56,11 +76,10 @@ int control_client(const char *path, int n_words, const char *const *words)
 		error_note("%s", error_get());
 		return EXIT_USAGE;
 	}
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address))) {
-		error_note("no VMM listens at %s: %s", path, strerror(errno));
-		if (fd >= 0)
-			close(fd);
+	for (fd = connect_to(&address); fd < 0 && --n_tries > 0; fd = connect_to(&address))
+		usleep(TRY_MS * 1000);
+	if (fd < 0) {
+		error_note("no VMM listens at %s: %s", path, strerror(-fd));
 		return 1;
 	}
 	return talk(fd, n_words, words);

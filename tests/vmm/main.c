@@ -119,6 +119,7 @@ static int run(const struct options *options)
 	wait_for_end(&machine, &move, &control, signal_fd);
 	vcpus_pause(&machine);	/* all have parked before anything is said */
 	console_flush(&machine.console);
+	console_close(&machine.console);
 	error_note("%s", machine.end.reason);
 	if (options->report && report_write(&machine, &move, options->report))
 		error_note("%s", error_get());

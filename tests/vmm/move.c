@@ -61,8 +61,10 @@ int move_error(int err, const gmem_client *client, const char *what)
 {
 	const char *sentence = client ? gmem_last_error(client) : "";
 
-	if (*sentence)
-		return error_set(err, "%s: %s", what, sentence);
+	if (*sentence) {
+		error_set(-EPROTO, "%s: %s", what, sentence);	/* says it all, without the errno's text */
+		return err;
+	}
 	return error_set(err, "%s", what);
 }
 
@@ -150,19 +152,40 @@ int move_begin(struct move *move, const char *hash_path)
 	return err ? error_set(err, "no thread for the move") : 0;
 }
 
+/* A guest that ended in another way ends no move: look for it now and then. */
+#define LOOK_MS 100
+
+static void later_by(struct timespec *time, int ms)
+{
+	time->tv_sec += ms / 1000;
+	time->tv_nsec += (long)(ms % 1000) * 1000000;
+	if (time->tv_nsec >= 1000000000) {
+		time->tv_sec++;
+		time->tv_nsec -= 1000000000;
+	}
+}
+
 int move_wait(struct move *move, int timeout_ms)
 {
-	struct timespec deadline;
+	struct timespec look;
 	int err = 0;
 
-	clock_gettime(CLOCK_MONOTONIC, &deadline);
-	deadline.tv_sec += timeout_ms / 1000;
+	clock_gettime(CLOCK_MONOTONIC, &look);
 	pthread_mutex_lock(&move->lock);
-	while ((move->state == MOVE_NONE || move->state == MOVE_UNDER_WAY) && !err)
-		err = -pthread_cond_timedwait(&move->changed, &move->lock, &deadline);
-	if (err)
+	while ((move->state == MOVE_NONE || move->state == MOVE_UNDER_WAY) && !err) {
+		later_by(&look, LOOK_MS);
+		timeout_ms -= LOOK_MS;
+		pthread_cond_timedwait(&move->changed, &move->lock, &look);
+		if (move->state == MOVE_NONE && machine_has_ended(move->machine))
+			err = -ESHUTDOWN;
+		else if (timeout_ms <= 0)
+			err = -ETIMEDOUT;
+	}
+	if (move->state == MOVE_COMPLETE)
+		err = 0;
+	else if (err)
 		err = error_set(err, "the move has not ended");
-	else if (move->state != MOVE_COMPLETE)
+	else
 		err = error_set(-EPROTO, "%s", move->error);
 	pthread_mutex_unlock(&move->lock);
 	return err;

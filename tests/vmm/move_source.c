@@ -103,7 +103,7 @@ static void end_in_doubt(struct move *move, const char *what)
 	char sentence[512];
 
 	snprintf(sentence, sizeof(sentence),
-		 "%s; the guest is frozen here and may run at the destination: make sure that it does not before anything else",
+		 "%s. The guest is frozen here and does not run on: it may run at the destination",
 		 what);
 	move_end(move, MOVE_LOST, sentence);
 	machine_stop(move->machine, EXIT_DOUBT, "move in doubt: %s", sentence);

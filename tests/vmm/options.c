@@ -28,6 +28,7 @@ static const char explanation[] =
 	"  move [OUT]                    source: move the guest; hash into OUT while frozen\n"
 	"  save FILE                     shared RAM only: write RAM and state to FILE, and end\n"
 	"  quit                          end with code 0; refused in mid-move\n"
+	"wait-... also waits, up to 10 seconds, for a VMM that does not listen yet.\n"
 	"SECONDS defaults to 120.  Answers are \"ok\", \"ok TEXT\" or \"error SENTENCE\".\n"
 	"A hash file has 40 bytes per page: GFN (64 bits, little endian), BLAKE2b-256.\n"
 	"\n"

@@ -47,7 +47,8 @@ static int check_layout(struct machine *machine, const struct blob_set *set)
 	get_layout(machine, &here);
 	if (memcmp(&here, &there, sizeof(here)))
 		return error_set(-EPROTO,
-				 "the guest has %llu MiB of %s RAM and %u vCPUs, this machine %llu MiB of %s RAM and %u: give the same --mem, --ram and --vcpus",
+				 "the guest has %llu MiB of %s RAM and %u vCPUs, this machine %llu MiB of %s RAM and %u: "
+				 "give the same --mem, --ram and --vcpus",
 				 (unsigned long long)there.ram_size >> 20, there.is_private ? "private" : "shared",
 				 there.n_vcpus, (unsigned long long)here.ram_size >> 20,
 				 here.is_private ? "private" : "shared", here.n_vcpus);

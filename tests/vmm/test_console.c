@@ -26,6 +26,9 @@ static void test_rounds(void)
 	CU_ASSERT_EQUAL(console_wait_round(&console, 2, 7, 0), 0);
 	CU_ASSERT_EQUAL(console_wait_round(&console, 2, 8, 0), -ETIMEDOUT);
 	say(&console, "ROUND 1 vcpu=7 mismatches=0 gap_us=1\nROUND x\n");	/* no such vCPU; not a line */
+	console_close(&console);
+	CU_ASSERT_EQUAL(console_wait_round(&console, 2, 7, 1000), 0);		/* what came, came */
+	CU_ASSERT_EQUAL(console_wait_round(&console, 2, 8, 60000), -ESHUTDOWN);	/* and nobody waits for more */
 	console_get_facts(&console, &facts);
 	CU_ASSERT_EQUAL(facts.n_rounds, 2);
 	CU_ASSERT_EQUAL(facts.round[0], 7);

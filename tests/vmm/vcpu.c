@@ -89,15 +89,24 @@ static void handle_io(struct vcpu *vcpu)
 		ports_access(vcpu->machine, run->io.port, run->io.direction == KVM_EXIT_IO_OUT, run->io.size, data);
 }
 
+static void handle_missing(struct vcpu *vcpu, unsigned long long gfn)
+{
+	if (vcpu->machine->paging.mode == PAGING_EXIT)
+		machine_stop(vcpu->machine, EXIT_MISSING,
+			     "guest page at GFN 0x%llx is missing and --paging=exit does not wait for it: guest stopped", gfn);
+	else
+		machine_stop(vcpu->machine, EXIT_MISSING,
+			     "guest page at GFN 0x%llx is missing and no pager is attached: guest stopped, "
+			     "its memory is lost unless the source still has it", gfn);
+}
+
 static void handle_memory_fault(struct vcpu *vcpu)
 {
 	const struct kvm_run *run = vcpu->run;
 	unsigned long long gfn = run->memory_fault.gpa >> 12;
 
 	if (run->memory_fault.flags & KVM_MEMORY_EXIT_FLAG_MISSING)
-		machine_stop(vcpu->machine, EXIT_MISSING,
-			     "guest page at GFN 0x%llx is missing and no pager is attached: guest stopped, its memory is lost unless the source still has it",
-			     gfn);
+		handle_missing(vcpu, gfn);
 	else
 		machine_stop(vcpu->machine, EXIT_CRASH,
 			     "vCPU %u wants GFN 0x%llx as %s memory, which it is not: guest stopped", vcpu->index, gfn,
