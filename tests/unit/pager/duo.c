@@ -15,8 +15,7 @@
 
 #define WAIT_MS 20000
 
-/* A port that was free a moment ago. */
-static void choose_address(char *ret_address, size_t len)
+void duo_choose_address(char *ret_address, size_t len)
 {
 	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t addr_len = sizeof(addr);
@@ -81,9 +80,11 @@ void duo_init(struct duo *duo, uint64_t n_private, uint64_t n_shared)
 	    fake_vm_init(&duo->pager_vm, n_private, n_shared) < 0 ||
 	    attest_keypair_generate(&duo->source_key) < 0 || attest_keypair_generate(&duo->pager_key) < 0)
 		abort();
-	choose_address(duo->address, sizeof(duo->address));
+	duo_choose_address(duo->address, sizeof(duo->address));
+	strcpy(duo->source_address, duo->address);
 	init_config(duo, &duo->source_config, ATTEST_INITIATOR, duo->source_key, duo->pager_key);
 	init_config(duo, &duo->pager_config, ATTEST_RESPONDER, duo->pager_key, duo->source_key);
+	duo->source_config.address = duo->source_address;
 	randombytes_buf(duo->source_config.ticket_id, ATTEST_ID_LEN);
 	memcpy(duo->pager_config.ticket_id, duo->source_config.ticket_id, ATTEST_ID_LEN);
 	init_regions(&duo->source_vm, duo->source_regions);

@@ -13,7 +13,8 @@
 
 struct duo {
 	char dir[64];			/* removed at the end */
-	char address[32];
+	char address[32];		/* the pager's */
+	char source_address[32];	/* where the source connects: the same, if a test does not change it */
 	struct session_config source_config, pager_config;
 	struct attest_keypair *source_key, *pager_key;
 	struct fake_vm source_vm, pager_vm;
@@ -32,6 +33,9 @@ struct duo {
  */
 void duo_init(struct duo *duo, uint64_t n_private, uint64_t n_shared);
 void duo_fini(struct duo *duo);
+
+/* 127.0.0.1 and a port that was free a moment ago; @len bytes. */
+void duo_choose_address(char *ret_address, size_t len);
 
 /* Make both sides and attach the VMs; 0 or -errno of what failed first. */
 int duo_open(struct duo *duo);

@@ -69,6 +69,8 @@ static void spoil(enum attest_lane lane, enum attest_op op, int nth, enum bent_a
 	check_present_pages(&duo);
 	CU_ASSERT_EQUAL(duo_wait_source(&duo, GMEM_PHASE_COMPLETE), GMEM_PHASE_FAILED);
 	CHECK_CONTAINS(duo_source_error(&duo, NULL), "must not run here again");
+	if (act != BENT_CUT && act != BENT_STALL)
+		CHECK_CONTAINS(duo.error, "the other side failed: a record");
 	CU_ASSERT_TRUE(duo.source_vm.frozen);
 	CU_ASSERT_TRUE(duo_ledger_says(&duo, "source", "IN_DOUBT"));
 	duo_fini(&duo);

@@ -276,6 +276,7 @@ static void test_address_in_use(void)
 	duo_init(&first, 64, 0);
 	duo_init(&second, 64, 0);
 	strcpy(second.address, first.address);
+	strcpy(second.source_address, first.address);
 	CU_ASSERT_EQUAL(duo_open(&first), 0);
 	CU_ASSERT_EQUAL(duo_open(&second), -EADDRINUSE);
 	CHECK_CONTAINS(second.error, "cannot listen");

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+/* Pages into the body of a record and out of it: kinds, zeros, what is present. */
+#include <errno.h>
+
+#include "check.h"
+#include "duo.h"
+#include "messages.h"
+#include "secmem.h"
+
+static struct duo duo;
+static struct guest *from, *to;
+static struct manifest *manifest;
+static struct guest_counts counts;
+static uint8_t *body;
+static uint32_t body_len;
+static char error[GUEST_ERROR_LEN];
+
+static void setup(void)
+{
+	duo_init(&duo, 64, 16);
+	CU_ASSERT_EQUAL_FATAL(guest_new(fake_vm_session(&duo.source_vm), duo.source_regions, 2, false, &from, error,
+					sizeof(error)), 0);
+	CU_ASSERT_EQUAL_FATAL(guest_new(fake_vm_session(&duo.pager_vm), duo.pager_regions, 2, true, &to, error,
+					sizeof(error)), 0);
+	CU_ASSERT_EQUAL(duo.source_vm.backend.ops->freeze(&duo.source_vm.backend), 0);
+	CU_ASSERT_EQUAL_FATAL(guest_survey(from, &manifest, error, sizeof(error)), 0);
+	body = secmem_alloc(PAGES_BODY_MAX(BULK_MAX_RUN));
+	memset(&counts, 0, sizeof(counts));
+}
+
+static void teardown(void)
+{
+	secmem_free(body);
+	manifest_free(manifest);
+	guest_free(from);
+	guest_free(to);
+	duo_fini(&duo);
+}
+
+static int fill(uint64_t gfn, uint32_t n)
+{
+	return guest_fill(to, manifest, gfn, n, body, body_len, &counts, error, sizeof(error));
+}
+
+/* GFN 0 to 31: every 3rd a hole, every 7th zero though backed. */
+static void test_zero_pages_carry_no_data(void)
+{
+	uint32_t i, n_zero = 0;
+
+	setup();
+	CU_ASSERT_EQUAL(guest_read(from, manifest, 0, 64, body, &body_len), 0);
+	for (i = 0; i < 64; i++)
+		n_zero += body[i] == ATTEST_PAGE_ZERO;
+	CU_ASSERT_EQUAL(body[7], ATTEST_PAGE_ZERO);
+	CU_ASSERT_EQUAL(body[3], ATTEST_PAGE_ZERO);
+	CU_ASSERT_EQUAL(body[1], ATTEST_PAGE_DATA);
+	CU_ASSERT_EQUAL(body_len, 64 + (64 - n_zero) * FAKE_PAGE);
+	CU_ASSERT_EQUAL(fill(0, 64), 0);
+	CU_ASSERT_EQUAL(counts.n_new, 64);
+	CU_ASSERT_EQUAL(counts.n_zero, n_zero);
+	CU_ASSERT_EQUAL(memcmp(duo.source_vm.pages, duo.pager_vm.pages, 64 * FAKE_PAGE), 0);
+	teardown();
+}
+
+static void test_shared_pages(void)
+{
+	setup();
+	CU_ASSERT_EQUAL(guest_read(from, manifest, 64, 16, body, &body_len), 0);
+	CU_ASSERT_EQUAL(body[0], ATTEST_PAGE_DATA | ATTEST_PAGE_SHARED);
+	CU_ASSERT_EQUAL(body[6], ATTEST_PAGE_ZERO | ATTEST_PAGE_SHARED);	/* GFN 70 */
+	CU_ASSERT_EQUAL(fill(64, 16), 0);
+	CU_ASSERT_EQUAL(counts.n_shared, 16);
+	CU_ASSERT_EQUAL(memcmp(fake_vm_page(&duo.source_vm, 64), fake_vm_page(&duo.pager_vm, 64), 16 * FAKE_PAGE), 0);
+	teardown();
+}
+
+static void test_present_pages_stay(void)
+{
+	const uint64_t gfns[2] = { 2, 66 };
+	int i;
+
+	setup();
+	for (i = 0; i < 2; i++) {
+		CU_ASSERT_EQUAL(guest_read(from, manifest, gfns[i], 1, body, &body_len), 0);
+		CU_ASSERT_EQUAL(fill(gfns[i], 1), 0);
+		memset(fake_vm_page(&duo.pager_vm, gfns[i]), 0x42, FAKE_PAGE);	/* the guest wrote to it */
+		CU_ASSERT_EQUAL(fill(gfns[i], 1), 0);
+		CU_ASSERT_EQUAL(counts.n_duplicate, (uint64_t)i + 1);
+		CU_ASSERT_EQUAL(fake_vm_page(&duo.pager_vm, gfns[i])[100], 0x42);
+	}
+	CU_ASSERT_EQUAL(counts.n_new, 2);
+	CU_ASSERT_EQUAL(duo.pager_vm.n_rewritten, 0);
+	teardown();
+}
+
+static void test_bodies_that_are_refused(void)
+{
+	setup();
+	CU_ASSERT_EQUAL(guest_read(from, manifest, 0, 4, body, &body_len), 0);
+	body_len--;
+	CU_ASSERT_EQUAL(fill(0, 4), -EPROTO);			/* data too short */
+	body_len += 2;
+	CU_ASSERT_EQUAL(fill(0, 4), -EPROTO);			/* too long */
+	body_len--;
+	CU_ASSERT_EQUAL(fill(62, 4), -EPROTO);			/* across two regions */
+	CU_ASSERT_EQUAL(fill(500, 4), -EPROTO);			/* nowhere */
+	CU_ASSERT_EQUAL(fill(0, 0), -EPROTO);
+	body[0] = 0;
+	CU_ASSERT_EQUAL(fill(0, 4), -EPROTO);			/* no such kind */
+	body[0] = ATTEST_PAGE_ZERO | ATTEST_PAGE_SHARED;
+	CU_ASSERT_EQUAL(fill(0, 4), -EPROTO);			/* private in the manifest */
+	body[0] = ATTEST_PAGE_DATA;
+	body_len += FAKE_PAGE;
+	CU_ASSERT_EQUAL(fill(0, 4), -EPROTO);			/* data for a hole */
+	CHECK_CONTAINS(error, "manifest");
+	CU_ASSERT_EQUAL(counts.n_new, 0);
+	CU_ASSERT_EQUAL(fake_vm_count_missing(&duo.pager_vm), 80);
+	teardown();
+}
+
+static void test_conversion_needs_a_running_guest(void)
+{
+	setup();
+	fake_vm_set_private(&duo.pager_vm, 40, false);
+	CU_ASSERT_EQUAL(guest_read(from, manifest, 38, 4, body, &body_len), 0);
+	CU_ASSERT_EQUAL(fill(38, 4), -EINVAL);
+	CHECK_CONTAINS(error, "memory attributes");
+	CU_ASSERT_TRUE(fake_vm_is_missing(&duo.pager_vm, 40));
+	atomic_store(&to->may_convert, true);
+	CU_ASSERT_EQUAL(fill(38, 4), 0);
+	CU_ASSERT_EQUAL(counts.n_converted, 1);
+	CU_ASSERT_FALSE(fake_vm_is_missing(&duo.pager_vm, 40));
+	CU_ASSERT_FALSE(fake_vm_is_missing(&duo.pager_vm, 41));
+	teardown();
+}
+
+static const struct check checks[] = {
+	{ "zero pages carry no data", test_zero_pages_carry_no_data },
+	{ "shared pages", test_shared_pages },
+	{ "present pages stay as they are", test_present_pages_stay },
+	{ "bodies that are refused", test_bodies_that_are_refused },
+	{ "a conversion needs a running guest", test_conversion_needs_a_running_guest },
+	{ NULL, NULL },
+};
+
+CHECK_MAIN("copy", checks)

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "pace.h"
+
+static struct pace pace;
+static atomic_int n_sent;
+
+static void *bulk(void *arg)
+{
+	(void)arg;
+	while (pace_wait(&pace, 100)) {
+		pace_spend(&pace, 100);
+		atomic_fetch_add(&n_sent, 1);
+	}
+	return NULL;
+}
+
+static bool comes_to(int n)
+{
+	int i;
+
+	for (i = 0; i < 2000 && atomic_load(&n_sent) < n; i++)
+		usleep(1000);
+	usleep(20000);
+	return atomic_load(&n_sent) == n;
+}
+
+static void test_credit_and_yielding(void)
+{
+	pthread_t thread;
+
+	pace_init(&pace);
+	atomic_store(&n_sent, 0);
+	pthread_create(&thread, NULL, bulk, NULL);
+	CU_ASSERT_TRUE(comes_to(0));
+	CU_ASSERT_EQUAL(pace_add_credit(&pace, 350), 0);
+	CU_ASSERT_TRUE(comes_to(3));
+	pace_urgent_begin(&pace);
+	CU_ASSERT_EQUAL(pace_add_credit(&pace, 50), 0);
+	CU_ASSERT_TRUE(comes_to(3));
+	pace_urgent_end(&pace);
+	CU_ASSERT_TRUE(comes_to(4));
+	pace_stop(&pace);
+	pthread_join(thread, NULL);
+	pace_fini(&pace);
+}
+
+static void test_absurd_credit(void)
+{
+	pace_init(&pace);
+	CU_ASSERT_EQUAL(pace_add_credit(&pace, UINT64_MAX), -EOVERFLOW);
+	CU_ASSERT_EQUAL(pace_add_credit(&pace, 1ull << 32), 0);
+	CU_ASSERT_EQUAL(pace_add_credit(&pace, 1), -EOVERFLOW);
+	pace_fini(&pace);
+}
+
+static const struct check checks[] = {
+	{ "bulk waits for credit and for faults", test_credit_and_yielding },
+	{ "absurd credit", test_absurd_credit },
+	{ NULL, NULL },
+};
+
+CHECK_MAIN("pace", checks)
