@@ -5,6 +5,7 @@
 #   $GMEM_CACHE/kernel/VERSION/stock    the source package, never written to but for stock/out
 #   $GMEM_CACHE/kernel/VERSION/gmem     the same with the series on it: hard links to stock for
 #                                       what the series leaves alone, a git branch for the rest
+#   $GMEM_CACHE/kernel/VERSION/debug    as gmem, for the debug kernel
 #   $GMEM_CACHE/kernel/VERSION/check    as gmem, for building step by step
 #   $GMEM_CACHE/kernel/images/KEY/      finished kernels, by all that they depend on
 #
@@ -19,7 +20,9 @@ k_base=6.12
 GMEM_CACHE=${GMEM_CACHE:-/var/cache/gmem}
 GMEM_JOBS=${GMEM_JOBS:-$(nproc)}
 export CCACHE_DIR=${CCACHE_DIR:-$GMEM_CACHE/ccache} CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=${CCACHE_MAXSIZE:-4G}
-export CCACHE_COMPILERCHECK=content CCACHE_DEPEND=1 LC_ALL=C
+# Not depend mode: a configuration symbol of the series changes autoconf.h, which every file
+# includes, and only preprocessed text shows that most objects of stock and gmem are the same.
+export CCACHE_COMPILERCHECK=content CCACHE_NODEPEND=1 LC_ALL=C
 
 k_die() {
 	echo "${0##*/}: $*" >&2
@@ -40,6 +43,7 @@ k_source_find() {
 	k_dir=$GMEM_CACHE/kernel/$k_ver
 	k_stock=$k_dir/stock
 	k_tree=$k_dir/gmem
+	mkdir -p "$k_dir" || k_die "cannot write $k_dir: set GMEM_CACHE to a directory that can be written"
 }
 
 # Unpack the source unless it is there.  Whole or not at all.
@@ -47,8 +51,11 @@ k_source_unpack() {
 	local tmp=$k_dir/unpack.tmp release
 
 	[ -e "$k_stock/Makefile" ] && return
+	exec 7>"$k_dir/unpack.lock"
+	flock 7
+	[ -e "$k_stock/Makefile" ] && exec 7>&- && return
 	rm -rf "$tmp"
-	mkdir -p "$tmp" || k_die "cannot write $k_dir: set GMEM_CACHE to a directory that can be written"
+	mkdir "$tmp" || k_die "cannot write $k_dir"
 	tar -xf "$k_tar" -C "$tmp" --strip-components=1 ||
 		{ rm -rf "$tmp"; k_die "cannot unpack $k_tar into $k_dir (disk full?)"; }
 	release=$(make -s -C "$tmp" kernelversion)
@@ -57,6 +64,7 @@ k_source_unpack() {
 	*) rm -rf "$tmp"; k_die "$k_tar holds Linux $release; the series is for $k_base.y" ;;
 	esac
 	mv "$tmp" "$k_stock"
+	exec 7>&-
 }
 
 # A tree that shares its files with stock; nothing may write them in place.
@@ -71,12 +79,11 @@ k_tree_make() {
 	mv "$tree.tmp" "$tree"
 }
 
-# Take the lock on all trees of this source; held until the script ends.
+# Take the lock on a tree; held until the script ends.
 k_lock() {
-	mkdir -p "$k_dir" || k_die "cannot write $k_dir: set GMEM_CACHE to a directory that can be written"
-	exec 8>"$k_dir/lock"
+	exec 8>"$1.lock" || k_die "cannot write $k_dir"
 	flock -n 8 && return
-	echo "waiting for another build in $k_dir" >&2
+	echo "waiting for another build in $1" >&2
 	flock 8
 }
 
