@@ -4,7 +4,7 @@
 #
 # Names inside the hosts: /run/share is each host's $share_a or $share_b outside
 # (keys, logs, console, reports, state records); sockets are in /run/gmem.
-# Knobs: mem_mib, vcpus, guest_append, cipher, pager_program.
+# Knobs: mem_mib, vcpus, guest_append, cipher, pager_program, connect.
 
 mem_mib=${mem_mib:-256} vcpus=${vcpus:-2} guest_append=${guest_append:-} cipher=${cipher:-auto}
 pager_program=${pager_program:-gmem-pager}
@@ -12,6 +12,7 @@ keygen=$GMEM_BUILD/gmem-pager/gmem-keygen
 vmm=$GMEM_BUILD/tests/vmm/gmem-testvmm
 share=/run/share sock=/run/gmem
 pager_port=7700
+connect=${connect:-10.77.0.2:$pager_port}
 
 # Two key pairs, each known to the other side; one ticket.
 move_identities() {
@@ -61,7 +62,7 @@ pager_start() {
 
 # source_start [OPTION]...: gmem-source on A.
 source_start() {
-	"$BED" spawn A source -- "$GMEM_BUILD/gmem-pager/gmem-source" --connect 10.77.0.2:$pager_port \
+	"$BED" spawn A source -- "$GMEM_BUILD/gmem-pager/gmem-source" --connect "$connect" \
 		--socket $sock/source.sock $(service_options) "$@" || fail "gmem-source does not start"
 	wait_socket A $sock/source.sock source
 }

@@ -1,0 +1,14 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# kill -9 of gmem-pager in mid-move: the kernel fails closed.
+
+. "$(dirname "$0")/lib/spoil.sh"
+. "$(dirname "$0")/lib/test.sh"
+
+hosts_up
+move_stage
+spoil_go
+expect "gmem-pager cannot be killed" "$BED" stop B pager KILL
+guest_is_stopped
+exits A source 4 'lost|gone|closed|doubt'
+echo "ok $test_name"

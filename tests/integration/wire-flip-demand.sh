@@ -1,0 +1,16 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# One flipped bit in a page that answers a demand fault.
+
+connect=127.0.0.1:7701
+. "$(dirname "$0")/lib/spoil.sh"
+. "$(dirname "$0")/lib/test.sh"
+
+hosts_up
+bend --act flip --lane urgent --op PAGES --nth 10
+move_stage
+spoil_go
+exits B pager 4 'authentic|record'
+grep -q '^bent' "$share_a/bend.log" || fail "nothing was spoilt"
+guest_is_stopped
+echo "ok $test_name"
