@@ -60,7 +60,7 @@ step() {
 	: >"$step_log" || die "cannot write $dev_log (disk full?); free some room, or set GMEM_CACHE to another directory."
 	progress_tick "$title" "$step_log" $$ &
 	ticker=$!
-	"$@" >"$step_log" 2>&1 </dev/null
+	("$@") >"$step_log" 2>&1 </dev/null
 	rc=$?
 	kill "$ticker" 2>/dev/null
 	wait "$ticker" 2>/dev/null

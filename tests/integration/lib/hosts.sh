@@ -3,38 +3,59 @@
 
 hosts=
 
+# What the names mean, also to a shell that does not start the hosts itself.
+hosts_name() {
+	hosts="A B"
+	share_a=$("$BED" share A) share_b=$("$BED" share B)
+}
+
 # hosts_up [OPTION OF bed up]...: both, at the same time, joined.
 hosts_up() {
 	local a b mem=1024
 
 	[ "${GMEM_DEBUG_KERNEL:-0}" = 1 ] && mem=2560
-	hosts="A B"
+	hosts_name
 	"$BED" up A --mem $mem --addr 10.77.0.1 --boot-timeout $((120 * patience)) "$@" & a=$!
 	"$BED" up B --mem $mem --addr 10.77.0.2 --boot-timeout $((120 * patience)) & b=$!
 	wait $a && wait $b || fail "the test hosts do not come up"
 	"$BED" net A B
-	share_a=$("$BED" share A) share_b=$("$BED" share B)
 }
 
 on() {
 	"$BED" run "$1" --timeout $((60 * patience)) -- "${@:2}" </dev/null
 }
 
-# Logs go to where ./dev shows them; a kernel that complained fails the test.
-test_fini() {
-	local rc=$? h dir
+# The kernels of both hosts have nothing to complain about.
+hosts_check_logs() {
+	local h
 
-	dir=${GMEM_LOG:-}/$test_name
 	for h in $hosts; do
-		if [ $rc = 0 ] && ! "$BED" check-log "$h"; then
-			echo "FAIL $test_name: the kernel of host $h complained"
-			rc=1
-		fi
-		if [ -n "${GMEM_LOG:-}" ]; then
-			mkdir -p "$dir"
-			"$BED" log "$h" >"$dir/$h.kernel.log" 2>/dev/null
-			cp "$("$BED" share "$h")"/*.log "$("$BED" share "$h")"/*.console "$dir/" 2>/dev/null
-		fi
+		"$BED" check-log "$h" || fail "the kernel of host $h complained"
+	done
+}
+
+# hosts_save_logs DIRECTORY: kernel logs, and what the programs left.
+hosts_save_logs() {
+	local h
+
+	mkdir -p "$1"
+	for h in $hosts; do
+		"$BED" log "$h" >"$1/$h.kernel.log" 2>/dev/null
+		for f in "$("$BED" share "$h")"/*.{log,console,json}; do
+			[ -e "$f" ] && cp "$f" "$1/$h.${f##*/}"
+		done
+	done
+}
+
+test_fini() {
+	local rc=$? h
+
+	if [ $rc = 0 ]; then
+		(hosts_check_logs)
+		rc=$?
+	fi
+	[ -z "${GMEM_LOG:-}" ] || [ -z "$hosts" ] || hosts_save_logs "$GMEM_LOG/$test_name"
+	for h in $hosts; do
 		[ $rc = 0 ] || [ $rc = 77 ] || test_logs "$h"
 	done
 	[ -z "$hosts" ] || "$BED" down $hosts
