@@ -79,19 +79,6 @@ int machine_init(struct machine *machine, const struct options *options)
 	return err;
 }
 
-void machine_fini(struct machine *machine)
-{
-	vcpus_fini(machine);
-	paging_fini(&machine->paging);
-	memory_fini(&machine->memory);
-	if (machine->vm_fd >= 0)
-		close(machine->vm_fd);
-	if (machine->kvm_fd >= 0)
-		close(machine->kvm_fd);
-	console_fini(&machine->console);
-	close(machine->end.event_fd);
-}
-
 /* Image pages first; the rest becomes present as zeros, without allocating it. */
 static int populate_image(struct machine *machine, const uint8_t *image_data, const struct boot_image *image)
 {

@@ -55,12 +55,10 @@ struct machine {
 
 /**
  * Create VM, irqchip, memslots, demand paging and vCPUs; nothing runs yet.
- * With private RAM and paging every page is missing afterwards.
+ * With paging every page is missing afterwards.  There is one machine per
+ * process, and the process takes it along, also after a failure.
  */
 int machine_init(struct machine *machine, const struct options *options);
-
-/** Every vCPU must be parked, or never started. */
-void machine_fini(struct machine *machine);
 
 /** Put kernel, initrd and boot structures in place, everything present. */
 int machine_boot(struct machine *machine, const struct options *options);

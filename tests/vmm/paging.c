@@ -35,13 +35,6 @@ int paging_init(struct paging *paging, int vm_fd, enum paging_mode mode)
 	return 0;
 }
 
-void paging_fini(struct paging *paging)
-{
-	if (paging->control_fd >= 0)
-		close(paging->control_fd);
-	paging->control_fd = -1;
-}
-
 int paging_create_session(const struct paging *paging, uint32_t rights, int *ret_fd)
 {
 	struct kvm_dp_create_session create = { .rights = rights };

@@ -27,7 +27,6 @@ struct paging {
  * @retval -EOPNOTSUPP the kernel does not have it.
  */
 int paging_init(struct paging *paging, int vm_fd, enum paging_mode mode);
-void paging_fini(struct paging *paging);
 
 /** @param rights KVM_DP_RIGHT_*. @param ret_fd close-on-exec; the caller closes it. */
 int paging_create_session(const struct paging *paging, uint32_t rights, int *ret_fd);

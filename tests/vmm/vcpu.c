@@ -193,7 +193,7 @@ static void park(struct vcpu *vcpu)
 
 	group->n_parked++;
 	pthread_cond_broadcast(&group->changed);
-	while (group->paused && !group->quit)
+	while (group->paused)
 		pthread_cond_wait(&group->changed, &group->lock);
 	group->n_parked--;
 	/* Under the lock: a pause that comes now sets it again after us. */
@@ -207,7 +207,7 @@ static void *thread_main(void *arg)
 	bool entered = false;
 
 	pthread_mutex_lock(&group->lock);
-	while (!group->quit) {
+	for (;;) {
 		if (group->paused) {
 			pthread_mutex_unlock(&group->lock);
 			if (entered && !machine_has_ended(vcpu->machine))
@@ -222,7 +222,6 @@ static void *thread_main(void *arg)
 		enter(vcpu);
 		pthread_mutex_lock(&group->lock);
 	}
-	pthread_mutex_unlock(&group->lock);
 	return NULL;
 }
 
@@ -299,26 +298,4 @@ void vcpus_close(struct machine *machine)
 	group->closed = true;
 	kick_all(machine);
 	pthread_mutex_unlock(&group->lock);
-}
-
-void vcpus_fini(struct machine *machine)
-{
-	struct vcpu_group *group = &machine->group;
-
-	vcpus_close(machine);
-	vcpus_pause(machine);
-	pthread_mutex_lock(&group->lock);
-	group->quit = true;
-	pthread_cond_broadcast(&group->changed);
-	pthread_mutex_unlock(&group->lock);
-	for (unsigned int i = 0; i < machine->n_vcpus; i++) {
-		struct vcpu *vcpu = &machine->vcpus[i];
-
-		if (vcpu->started)
-			pthread_join(vcpu->thread, NULL);
-		if (vcpu->run)
-			munmap(vcpu->run, vcpu->run_len);
-		if (vcpu->fd >= 0)
-			close(vcpu->fd);
-	}
 }

@@ -32,7 +32,6 @@ struct vcpu_group {
 	pthread_cond_t changed;
 	bool paused;		/* vCPUs shall park */
 	bool closed;		/* for good */
-	bool quit;		/* threads shall end */
 	unsigned int n_parked;
 };
 
@@ -55,8 +54,5 @@ bool vcpus_paused(struct machine *machine);
 
 /** Ask them to park for ever; returns at once. */
 void vcpus_close(struct machine *machine);
-
-/** Park, end the threads and close the fds. */
-void vcpus_fini(struct machine *machine);
 
 #endif
