@@ -7,7 +7,7 @@
 
 hosts_up
 move_stage
-spoil_go
+mid_move
 expect "gmem-pager cannot be killed" "$BED" stop B pager KILL
 guest_is_stopped
 exits A source 4 'lost|gone|closed|doubt'

@@ -8,7 +8,7 @@ peer_timeout_s=5
 
 hosts_up
 move_stage
-spoil_go
+mid_move
 cp "$share_a/a.console" "$share_b/a.console"
 expect "host A cannot be killed" "$BED" kill A
 exits B pager 4 'lost|silent|gone|closed'

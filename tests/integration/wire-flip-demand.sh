@@ -11,6 +11,6 @@ bend --act flip --lane urgent --op PAGES --nth 10
 move_stage
 spoil_go
 exits B pager 4 'authentic|record'
-grep -q '^bent' "$share_a/bend.log" || fail "nothing was spoilt"
+was_bent
 guest_is_stopped
 echo "ok $test_name"

@@ -3,6 +3,14 @@
 
 hosts=
 
+# expect WHAT COMMAND...: or the test has failed.
+expect() {
+	local what=$1
+
+	shift
+	"$@" || fail "$what (exit code $?: $*)"
+}
+
 # What the names mean, also to a shell that does not start the hosts itself.
 hosts_name() {
 	hosts="A B"

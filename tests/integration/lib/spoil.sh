@@ -18,9 +18,32 @@ bend() {
 	fail "wirebend is not ready: $(tail -n1 "$share_a/bend.log")"
 }
 
+# It struck.  What a host writes into its share may take a moment to show.
+was_bent() {
+	local i
+
+	for i in $(seq $((100 * patience))); do
+		grep -q '^bent' "$share_a/bend.log" && return
+		sleep 0.1
+	done
+	fail "nothing was spoilt: $(tail -n1 "$share_a/bend.log")"
+}
+
 # Start the move; whether it comes to an end is not asked here.
 spoil_go() {
 	expect "the move was refused" ctl A move
+}
+
+# The guest runs at B, and most of its memory is still at A.
+mid_move() {
+	local i
+
+	spoil_go
+	for i in $(seq $((300 * patience))); do
+		grep -qs 'the destination runs the guest' "$share_a/vmm.log" && return
+		sleep 0.1
+	done
+	fail "the guest does not begin at B: $(tail -n1 "$share_a/vmm.log")"
 }
 
 # exits HOST JOB CODE SENTENCE: it ends like that, and says why.

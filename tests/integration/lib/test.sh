@@ -22,14 +22,6 @@ number() {
 	echo "number $*"
 }
 
-# expect WHAT COMMAND...: or the test has failed.
-expect() {
-	local what=$1
-
-	shift
-	"$@" || fail "$what (exit code $?: $*)"
-}
-
 [ -n "${GMEM_BZIMAGE:-}" ] && [ -n "${GMEM_BUILD:-}" ] || skip "run it with: ./dev test $test_name"
 export BED_OWNER=$$
 . "$GMEM_TOP/tests/integration/lib/hosts.sh"
