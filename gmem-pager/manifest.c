@@ -182,7 +182,7 @@ static int decode_runs(struct wire_reader *reader, struct manifest *manifest)
 	return 0;
 }
 
-int manifest_decode(const uint8_t *bytes, size_t len, struct manifest **ret_manifest)
+int manifest_decode(const uint8_t *bytes, size_t len, const struct manifest *layout, struct manifest **ret_manifest)
 {
 	struct wire_reader reader = { .at = bytes, .left = len };
 	const uint32_t version = wire_get32(&reader), n_regions = wire_get32(&reader);
@@ -204,6 +204,8 @@ int manifest_decode(const uint8_t *bytes, size_t len, struct manifest **ret_mani
 	}
 	if (r == 0 && manifest->n_pages != n_pages)
 		r = -EPROTO;
+	if (r == 0 && !manifest_same_regions(manifest, layout))
+		r = -EINVAL;
 	if (r == 0)
 		r = alloc_maps(manifest);
 	if (r == 0)

@@ -57,8 +57,11 @@ enum manifest_kind manifest_kind(const struct manifest *manifest, uint64_t index
 
 /* -EFBIG if it does not fit into MANIFEST_MAX_LEN.  @ret_bytes is the caller's, free(). */
 int manifest_encode(const struct manifest *manifest, uint8_t **ret_bytes, size_t *ret_len);
-/* -EPROTO malformed, -ENOMEM. */
-int manifest_decode(const uint8_t *bytes, size_t len, struct manifest **ret_manifest);
+/*
+ * @layout: has the regions that it must be of; a peer's word alone allocates nothing.
+ * -EPROTO malformed, -EINVAL of other regions, -ENOMEM.
+ */
+int manifest_decode(const uint8_t *bytes, size_t len, const struct manifest *layout, struct manifest **ret_manifest);
 void manifest_hash(const uint8_t *bytes, size_t len, uint8_t ret_hash[ATTEST_HASH_LEN]);
 
 static inline bool bitmap_test(const uint64_t *map, uint64_t bit)

@@ -100,19 +100,20 @@ static int take_start(struct pager *pager, struct wire_reader *reader)
 	if (!wire_done(reader) || epoch != MESSAGES_EPOCH || states_check(&pager->states, n_states) < 0 ||
 	    check_hash(pager, announced) < 0)
 		return -EPROTO;
-	r = manifest_decode(pager->manifest_bytes, pager->manifest_len, &manifest);
-	if (r < 0 || manifest->n_pages != n_pages) {
-		manifest_free(manifest);
-		return -EPROTO;
-	}
+	r = manifest_decode(pager->manifest_bytes, pager->manifest_len, pager->guest->layout, &manifest);
 	free(pager->manifest_bytes);
 	pager->manifest_bytes = NULL;
 	pager->manifest_have = 0;
-	if (!manifest_same_regions(manifest, pager->guest->layout)) {
+	if (r == -EINVAL)
+		session_end(session, SESSION_LOCAL, r, "the VM that is attached at the destination has other memory "
+			    "regions than the one at the source");
+	else if (r == -ENOMEM)
+		session_end(session, SESSION_LOCAL, r, "no memory for the manifest");
+	if (r < 0)
+		return r;
+	if (manifest->n_pages != n_pages) {
 		manifest_free(manifest);
-		session_end(session, SESSION_LOCAL, -EINVAL, "the VM that is attached at the destination has other "
-			    "memory regions than the one at the source");
-		return -EINVAL;
+		return -EPROTO;
 	}
 	return begin(pager, manifest);
 }

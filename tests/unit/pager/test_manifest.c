@@ -31,7 +31,7 @@ static void test_round_trip(void)
 	uint64_t i;
 
 	CU_ASSERT_EQUAL_FATAL(manifest_encode(manifest, &bytes, &len), 0);
-	CU_ASSERT_EQUAL_FATAL(manifest_decode(bytes, len, &copy), 0);
+	CU_ASSERT_EQUAL_FATAL(manifest_decode(bytes, len, manifest, &copy), 0);
 	CU_ASSERT_TRUE(manifest_same_regions(manifest, copy));
 	CU_ASSERT_EQUAL(copy->n_pages, 170);
 	for (i = 0; i < 170; i++)
@@ -78,13 +78,13 @@ static void test_malformed(void)
 		uint8_t *exact = malloc(i + 1);	/* so that a sanitizer sees reads past the end */
 
 		memcpy(exact, bytes, i);
-		if (manifest_decode(exact, i, &copy) != -EPROTO)
+		if (manifest_decode(exact, i, manifest, &copy) != -EPROTO)
 			CU_FAIL("a prefix was taken");
 		free(exact);
 	}
 	for (i = 0; i < len; i++) {
 		bytes[i] ^= 0xff;
-		if (manifest_decode(bytes, len, &copy) < 0)
+		if (manifest_decode(bytes, len, manifest, &copy) < 0)
 			n_refused++;
 		else
 			manifest_free(copy);
@@ -93,8 +93,25 @@ static void test_malformed(void)
 	CU_ASSERT_TRUE(n_refused > len / 2);
 	bytes = realloc(bytes, len + 1);
 	bytes[len] = 0;
-	CU_ASSERT_EQUAL(manifest_decode(bytes, len + 1, &copy), -EPROTO);
+	CU_ASSERT_EQUAL(manifest_decode(bytes, len + 1, manifest, &copy), -EPROTO);
 	free(bytes);
+	manifest_free(manifest);
+}
+
+static void test_other_regions(void)
+{
+	struct manifest *manifest = sample(), *one = NULL, *copy = NULL;
+	uint8_t *bytes = NULL;
+	size_t len = 0;
+
+	CU_ASSERT_EQUAL_FATAL(manifest_new(regions, 1, &one), 0);
+	CU_ASSERT_EQUAL_FATAL(manifest_encode(manifest, &bytes, &len), 0);
+	CU_ASSERT_EQUAL(manifest_decode(bytes, len, one, &copy), -EINVAL);
+	one->regions[0].flags ^= GMEM_REGION_SHARED_FD;
+	CU_ASSERT_FALSE(manifest_same_regions(one, manifest));
+	CU_ASSERT_PTR_NULL(copy);
+	free(bytes);
+	manifest_free(one);
 	manifest_free(manifest);
 }
 
@@ -112,6 +129,7 @@ static const struct check checks[] = {
 	{ "round trip", test_round_trip },
 	{ "index of a GFN", test_index_of_gfn },
 	{ "malformed", test_malformed },
+	{ "other regions", test_other_regions },
 	{ "too large", test_too_large },
 	{ NULL, NULL },
 };
