@@ -55,14 +55,14 @@ service_options() {
 
 # pager_start [OPTION]...: gmem-pager on B.
 pager_start() {
-	"$BED" spawn B pager -- "$GMEM_BUILD/gmem-pager/$pager_program" --listen 10.77.0.2:$pager_port \
+	"$BED" spawn B pager -- nice -n -15 "$GMEM_BUILD/gmem-pager/$pager_program" --listen 10.77.0.2:$pager_port \
 		--socket $sock/pager.sock $(service_options) "$@" || fail "gmem-pager does not start"
 	wait_socket B $sock/pager.sock pager
 }
 
 # source_start [OPTION]...: gmem-source on A.
 source_start() {
-	"$BED" spawn A source -- "$GMEM_BUILD/gmem-pager/gmem-source" --connect "$connect" \
+	"$BED" spawn A source -- nice -n -15 "$GMEM_BUILD/gmem-pager/gmem-source" --connect "$connect" \
 		--socket $sock/source.sock $(service_options) "$@" || fail "gmem-source does not start"
 	wait_socket A $sock/source.sock source
 }
