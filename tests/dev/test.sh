@@ -51,7 +51,7 @@ test_unit() {
 	# Leaks are looked for by process; the sanitizers stop at the first error.
 	ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
 		test_unit_flavour asan --timeout-multiplier 4
-	TSAN_OPTIONS=halt_on_error=1 test_unit_flavour tsan --timeout-multiplier 8
+	TSAN_OPTIONS=halt_on_error=1:suppressions=$dev_top/tests/dev/tsan.supp test_unit_flavour tsan --timeout-multiplier 8
 }
 
 test_uapi() {
