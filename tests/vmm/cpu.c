@@ -28,6 +28,8 @@
 #define CPUID_1_EDX_HTT			(1u << 28)
 #define CPUID_7_EBX_VECTOR		0xdc230020u	/* AVX2, AVX-512 */
 #define CPUID_7_ECX_VECTOR		0x00005e5au	/* AVX-512, VAES, VPCLMULQDQ, protection keys */
+#define CPUID_KVM_FEATURES		0x40000001u
+#define CPUID_KVM_EAX_ASYNC_PF		(1u << 4 | 1u << 10 | 1u << 14)
 #define CPUID_80000001_ECX_SVM		(1u << 2)
 #define CPUID_80000001_ECX_XOP_FMA4	(1u << 11 | 1u << 16)
 
@@ -72,6 +74,8 @@ static void clear(struct kvm_cpuid_entry2 *entry)
  * No nested virtualisation: its state would have to travel.
  * No XSAVE and what builds on it: QEMU's emulated SVM does not intercept XSETBV,
  * so the guest would believe in an XCR0 that KVM neither knows nor keeps.
+ * No asynchronous page faults: guest_memfd is never swapped, and a wake-up that
+ * is outstanding in mid-move is one thing less to carry.
  */
 static void set_features(struct kvm_cpuid_entry2 *entry)
 {
@@ -92,6 +96,9 @@ static void set_features(struct kvm_cpuid_entry2 *entry)
 	case 0xd:
 	case 0x8000000a:
 		clear(entry);
+		break;
+	case CPUID_KVM_FEATURES:
+		entry->eax &= ~CPUID_KVM_EAX_ASYNC_PF;
 		break;
 	case 0x80000001:
 		entry->ecx &= ~(CPUID_80000001_ECX_SVM | CPUID_80000001_ECX_XOP_FMA4);
