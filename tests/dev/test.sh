@@ -111,7 +111,8 @@ dev_test() {
 			parts+=("integration:*$p*") ;;
 		esac
 	done
-	[ ${#parts[@]} -gt 0 ] || parts=(unit uapi kernel integration)
+	# The debug kernel changes nothing for what runs outside of it.
+	[ ${#parts[@]} -gt 0 ] || { ((debug_kernel)) && parts=(kernel integration) || parts=(unit uapi kernel integration); }
 	machine_prepare
 	for p in "${parts[@]}"; do
 		case $p in
