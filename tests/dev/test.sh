@@ -82,7 +82,7 @@ integration_env() {
 }
 
 # A guest that takes a triple fault at the destination is an open fault, seen in
-# 3 of some 40 moves on a crowded machine (docs/testing.md).  It is said, it is
+# 2 of some 40 moves on a crowded machine (docs/testing.md).  It is said, it is
 # counted in the line of numbers, and that script gets one more run.
 integration_one() {
 	step "$@"
