@@ -2,12 +2,14 @@
 # KVM's own selftests and ours, in a test host.  Sourced by dev.
 
 selftest_timeout=600
+selftest_timeout_debug=3600
 
 # Run DIRECTORY/NAME in host HOST; the log is its output.  KSFT_SKIP (4) is a skip.
 selftest_run() {
-	local rc
+	local rc limit=$selftest_timeout
 
-	"$BED" run "$1" --timeout "$selftest_timeout" -- "$2/$3"
+	((debug_kernel)) && limit=$selftest_timeout_debug
+	"$BED" run "$1" --timeout "$limit" -- "$2/$3"
 	rc=$?
 	[ $rc = 4 ] && return 77
 	return $rc
