@@ -81,29 +81,8 @@ integration_env() {
 	export GMEM_LOG=$dev_log
 }
 
-# A guest that takes a triple fault at the destination is an open fault, seen in
-# 2 of some 40 moves on a crowded machine (docs/testing.md).  It is said, it is
-# counted in the line of numbers, and that script gets one more run.
-integration_one() {
-	step "$@"
-	case $? in
-	0) count 1 0 0 ;;
-	77) count 0 0 1 ;;
-	*)
-		if grep -qs 'triple fault' "$step_log" "$dev_log/$1"/B.vmm.log; then
-			n_triple_faults=$((n_triple_faults + 1))
-			cp -r "$dev_log/$1" "$dev_log/$1.triple-fault" 2>/dev/null
-			echo "     open fault: the guest took a triple fault at B; its logs are kept, and it runs once more"
-			test_one "$@"
-		else
-			count 0 1 0
-		fi
-		;;
-	esac
-}
-
 test_integration() {
-	local pattern=$1 t name n_triple_faults=0
+	local pattern=$1 t name
 
 	kernel_need "$flavour"
 	user_build plain
@@ -113,10 +92,10 @@ test_integration() {
 		name=$(basename "$t" .sh)
 		[ -x "$t" ] && [[ $name == $pattern ]] || continue
 		n_scripts=$((${n_scripts:-0} + 1))
-		integration_one "$name" "$t"
+		test_one "$name" "$t"
 		grep '^number ' "$step_log" | sed 's/^number /     /'
 	done
-	numbers+="integration ${n_scripts:-0}, $n_triple_faults guest triple faults, "
+	numbers+="integration ${n_scripts:-0}, "
 }
 
 dev_test() {
