@@ -9,7 +9,7 @@
 
 hosts=A
 share_a=$("$BED" share A)
-expect "host A does not come up" "$BED" up A --boot-timeout $((120 * patience))
+expect "host A does not come up" host_up A
 on A mkdir -p $sock
 expect "the load does not start" "$BED" spawn A fpuload -- "$GMEM_BUILD/tests/integration/fpuload"
 expect "the VMM does not start" "$BED" spawn A vmm -- "$vmm" --kernel "$GMEM_BZIMAGE" \

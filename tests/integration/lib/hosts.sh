@@ -17,14 +17,21 @@ hosts_name() {
 	share_a=$("$BED" share A) share_b=$("$BED" share B)
 }
 
-# hosts_up [OPTION OF bed up]...: both, at the same time, joined.
-hosts_up() {
-	local a b mem=1024
+# host_up NAME [OPTION OF bed up]...
+host_up() {
+	local mem=1024
 
 	[ "${GMEM_DEBUG_KERNEL:-0}" = 1 ] && mem=2560
+	"$BED" up "$1" --mem $mem --boot-timeout $((120 * patience)) "${@:2}"
+}
+
+# hosts_up [OPTION OF bed up]...: both, at the same time, joined.
+hosts_up() {
+	local a b
+
 	hosts_name
-	"$BED" up A --mem $mem --addr 10.77.0.1 --boot-timeout $((120 * patience)) "$@" & a=$!
-	"$BED" up B --mem $mem --addr 10.77.0.2 --boot-timeout $((120 * patience)) & b=$!
+	host_up A --addr 10.77.0.1 "$@" & a=$!
+	host_up B --addr 10.77.0.2 & b=$!
 	wait $a && wait $b || fail "the test hosts do not come up"
 	"$BED" net A B
 }
