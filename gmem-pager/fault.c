@@ -159,7 +159,7 @@ void pager_sweep(struct pager *pager)
 		free(map);
 	}
 	if (r == 0 && request.len > 0) {
-		log_info("no page came for a second: asking for %u missing ones", request.len / REQUEST_ENTRY_LEN);
+		log_info("no page comes: asking for %u missing ones", request.len / REQUEST_ENTRY_LEN);
 		(void)send_request(pager, &request);	/* ends the move itself if it fails */
 	}
 }

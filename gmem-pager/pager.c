@@ -8,7 +8,6 @@
 #include "pager.h"
 #include "wire.h"
 
-#define STALL_US 1000000u	/* nothing came for so long: ask for what is missing */
 
 static int pager_connect(struct session *session, const struct link_config *config, char *ret_error, size_t error_len)
 {
@@ -258,18 +257,14 @@ void pager_check_complete(struct pager *pager)
 
 void pager_tick(struct pager *pager)
 {
-	const uint64_t filled = pages_filled(pager), now_us = stats_now_us();
+	const uint64_t filled = pages_filled(pager);
 
 	if (session_get_phase(&pager->session, NULL, NULL) != GMEM_PHASE_RUNNING)
 		return;
 	pager_check_complete(pager);
-	if (filled != pager->progress_mark || pager->progress_us == 0) {
-		pager->progress_mark = filled;
-		pager->progress_us = now_us;
-	} else if (now_us - pager->progress_us > STALL_US) {
-		pager->progress_us = now_us;
+	if (stall_tick(&pager->stall, filled, filled + atomic_load(&pager->session.stats.pages_duplicate),
+		       stats_now_us()))
 		pager_sweep(pager);
-	}
 }
 
 void pager_stop(struct pager *pager)

@@ -12,6 +12,7 @@
 
 #include "guest.h"
 #include "session.h"
+#include "stall.h"
 #include "states.h"
 #include "wanted.h"
 
@@ -29,8 +30,7 @@ struct pager {
 	atomic_uint_fast64_t granted;		/* bulk bytes allowed so far */
 	uint64_t bulk_received, bulk_returned;	/* bulk thread */
 	uint64_t n_missing;			/* owner: as of the last look */
-	uint64_t progress_mark;			/* owner: pages filled at progress_us */
-	uint64_t progress_us;			/* owner */
+	struct stall stall;			/* owner */
 };
 
 /* Listens at once, so that an address in use is found out here.  Sentence on failure. */

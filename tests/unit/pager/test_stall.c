@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+#include "check.h"
+#include "stall.h"
+
+#define S 1000000ull
+
+static void test_silence(void)
+{
+	struct stall stall = { 0 };
+
+	CU_ASSERT_FALSE(stall_tick(&stall, 5, 5, 100 * S));
+	CU_ASSERT_FALSE(stall_tick(&stall, 5, 5, 101 * S));
+	CU_ASSERT_TRUE(stall_tick(&stall, 5, 5, 101 * S + 1));
+	CU_ASSERT_FALSE(stall_tick(&stall, 5, 5, 102 * S + 2));
+	CU_ASSERT_TRUE(stall_tick(&stall, 5, 5, 103 * S + 2));
+}
+
+/* Pages that come twice are a sign of a queue, not of a loss. */
+static void test_duplicates_are_no_silence(void)
+{
+	struct stall stall = { 0 };
+	uint64_t t;
+
+	for (t = 0; t < 100; t++)
+		CU_ASSERT_FALSE(stall_tick(&stall, 5, 5 + t, t * S));
+}
+
+static void test_patience_grows_and_returns(void)
+{
+	struct stall stall = { 0 };
+	uint64_t t, n = 0;
+
+	for (t = 1; t <= 1000; t++)
+		n += stall_tick(&stall, 5, 5, t * S);
+	/* After 1, 2, 4 ... 64 s, then every 64 s, a tick late at most. */
+	CU_ASSERT(n >= 18 && n <= 20);
+	CU_ASSERT_FALSE(stall_tick(&stall, 6, 6, 1001 * S));
+	CU_ASSERT_TRUE(stall_tick(&stall, 6, 6, 1003 * S));
+}
+
+static const struct check checks[] = {
+	{ "silence", test_silence },
+	{ "duplicates are no silence", test_duplicates_are_no_silence },
+	{ "patience grows and returns", test_patience_grows_and_returns },
+	{ NULL, NULL },
+};
+
+CHECK_MAIN("stall", checks)
