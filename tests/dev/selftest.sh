@@ -56,7 +56,8 @@ test_kernel() {
 	must "selftests" "$kscripts/selftests" gmem
 	dir=$(tail -n1 "$step_log")
 	kernel_need "$flavour"
-	must "test host" "$BED" up self --kernel "$bzimage" --mem 3072
+	# The 1G page of the backing test is found above 4 GiB only.
+	must "test host" "$BED" up self --kernel "$bzimage" --mem 5120 --append "hugepagesz=1G hugepages=1"
 	while read -r t; do
 		test_one "$t" selftest_run self "$dir" "$t"
 		rc=$?

@@ -172,6 +172,8 @@ static long control_ioctl(struct file *file, unsigned int ioctl, unsigned long a
 		return kvm_dp_session_create(dp, uarg);
 	case KVM_DP_MARK:
 		return kvm_dp_mark(dp, uarg);
+	case KVM_DP_COLLAPSE:
+		return kvm_dp_collapse(dp, uarg);
 	case KVM_DP_QUERY:
 		return kvm_dp_query(dp, uarg);
 	case KVM_DP_FREEZE:
@@ -219,7 +221,7 @@ int kvm_dp_vm_capable(struct kvm *kvm)
 {
 	return KVM_DP_CAP_EXIT | KVM_DP_CAP_WAIT | KVM_DP_CAP_MARK |
 	       KVM_DP_CAP_POPULATE | KVM_DP_CAP_EXTRACT | KVM_DP_CAP_DISCARD |
-	       KVM_DP_CAP_QUERY | KVM_DP_CAP_FREEZE;
+	       KVM_DP_CAP_QUERY | KVM_DP_CAP_FREEZE | KVM_DP_CAP_COLLAPSE;
 }
 
 static int dp_enable(struct kvm *kvm, u64 mode)

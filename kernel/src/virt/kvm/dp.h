@@ -68,6 +68,10 @@ int kvm_dp_session_create(struct kvm_dp *dp, struct kvm_dp_create_session __user
 int kvm_dp_mark(struct kvm_dp *dp, struct kvm_dp_mark __user *uargs);
 int kvm_dp_query(struct kvm_dp *dp, struct kvm_dp_query __user *uargs);
 
+/* dp_huge.c */
+int kvm_dp_collapse_complete(struct kvm *kvm, struct kvm_dp *dp, gfn_t gfn, u64 n);
+int kvm_dp_collapse(struct kvm_dp *dp, struct kvm_dp_collapse __user *uargs);
+
 /* dp_wait.c */
 int kvm_dp_wait_init(struct kvm_dp *dp);
 void kvm_dp_wait_fini(struct kvm_dp *dp);
@@ -83,6 +87,19 @@ int kvm_dp_populate(struct kvm_dp *dp, struct kvm_dp_transfer __user *uargs);
 int kvm_dp_extract(struct kvm_dp *dp, struct kvm_dp_transfer __user *uargs);
 int kvm_dp_discard(struct kvm_dp *dp, struct kvm_dp_discard __user *uargs);
 bool kvm_dp_gmem_is_backed(struct kvm_memory_slot *slot, gfn_t gfn);
+
+/* GFNs from @gfn to the end of its block. */
+static inline unsigned long kvm_dp_block_left(gfn_t gfn)
+{
+	return KVM_PRESENCE_BLOCK_GFNS - (gfn & (KVM_PRESENCE_BLOCK_GFNS - 1));
+}
+
+static inline bool kvm_dp_range_is_valid(gfn_t gfn, u64 n)
+{
+	const u64 max_gfn = BIT_ULL(52 - PAGE_SHIFT);
+
+	return n && gfn < max_gfn && n <= max_gfn - gfn;
+}
 
 /* Only user memslots of address space 0 are paged. */
 static inline bool kvm_dp_slot_is_paged(const struct kvm_memory_slot *slot)

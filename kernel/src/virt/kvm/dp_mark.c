@@ -17,17 +17,6 @@
 #include "kvm_mm.h"
 
 #define BLOCK	KVM_PRESENCE_BLOCK_GFNS
-#define MAX_GFN	BIT_ULL(52 - PAGE_SHIFT)
-
-static unsigned long block_left(gfn_t gfn)
-{
-	return BLOCK - (gfn & (BLOCK - 1));
-}
-
-static bool range_is_valid(gfn_t gfn, u64 n)
-{
-	return n && gfn < MAX_GFN && n <= MAX_GFN - gfn;
-}
 
 static void zap_range(struct kvm *kvm, gfn_t start, gfn_t end)
 {
@@ -97,9 +86,10 @@ static int mark_shared_present(struct kvm *kvm, struct kvm_dp *dp, gfn_t gfn,
 					      n_changed);
 	mutex_unlock(&kvm->slots_lock);
 
-	if (!r)
-		kvm_dp_wake(dp, gfn, n);
-	return r;
+	if (r)
+		return r;
+	kvm_dp_wake(dp, gfn, n);
+	return kvm_dp_collapse_complete(kvm, dp, gfn, n);
 }
 
 static int mark_range(struct kvm *kvm, struct kvm_dp *dp, bool missing, gfn_t gfn,
@@ -112,7 +102,7 @@ static int mark_range(struct kvm *kvm, struct kvm_dp *dp, bool missing, gfn_t gf
 	int r = 0;
 
 	while (done < n) {
-		step = min_t(u64, block_left(gfn + done), n - done);
+		step = min_t(u64, kvm_dp_block_left(gfn + done), n - done);
 		if (ubitmap) {
 			/* Up to the end of the user's word, from then on whole words. */
 			if (step > BITS_PER_LONG - done % BITS_PER_LONG &&
@@ -200,7 +190,7 @@ int kvm_dp_mark(struct kvm_dp *dp, struct kvm_dp_mark __user *uargs)
 		r = -EBUSY;
 	else if (missing && args.n_pages == ~0ULL && !args.bitmap)
 		r = mark_whole_vm(kvm, dp, args.gfn, &n_changed);
-	else if (!range_is_valid(args.gfn, args.n_pages))
+	else if (!kvm_dp_range_is_valid(args.gfn, args.n_pages))
 		r = -EINVAL;
 	else
 		r = mark_range(kvm, dp, missing, args.gfn, args.n_pages,
@@ -219,7 +209,7 @@ int kvm_dp_mark_range_missing(struct kvm *kvm, gfn_t start, gfn_t end)
 	u64 n_changed = 0;
 	int r;
 
-	if (!dp || !range_is_valid(start, end - start))
+	if (!dp || !kvm_dp_range_is_valid(start, end - start))
 		return -EINVAL;
 	if (!kvm_dp_enter(dp))
 		return -ENODEV;
@@ -269,8 +259,8 @@ static int query_range(struct kvm *kvm, struct kvm_dp *dp,
 
 		bitmap_zero(bits, BLOCK);
 		idx = srcu_read_lock(&kvm->srcu);
-		if (step > block_left(args->gfn + done)) {
-			unsigned long head = block_left(args->gfn + done);
+		if (step > kvm_dp_block_left(args->gfn + done)) {
+			unsigned long head = kvm_dp_block_left(args->gfn + done);
 			DECLARE_BITMAP(tail, BLOCK);
 
 			query_block(kvm, dp, args->flags, args->gfn + done, head, bits);
@@ -306,7 +296,7 @@ int kvm_dp_query(struct kvm_dp *dp, struct kvm_dp_query __user *uargs)
 	if (args.pad || args.reserved[0] || args.reserved[1])
 		return -EINVAL;
 	if (args.n_pages) {
-		if (!range_is_valid(args.gfn, args.n_pages))
+		if (!kvm_dp_range_is_valid(args.gfn, args.n_pages))
 			return -EINVAL;
 		if (args.flags != KVM_DP_QUERY_MISSING &&
 		    args.flags != KVM_DP_QUERY_PRIVATE &&

@@ -20,6 +20,7 @@ static u32 right_for(unsigned int ioctl)
 {
 	switch (ioctl) {
 	case KVM_DP_MARK:
+	case KVM_DP_COLLAPSE:
 		return KVM_DP_RIGHT_MARK;
 	case KVM_DP_QUERY:
 		return KVM_DP_RIGHT_QUERY;
@@ -52,6 +53,8 @@ static long session_ioctl(struct file *file, unsigned int ioctl, unsigned long a
 	switch (ioctl) {
 	case KVM_DP_MARK:
 		return kvm_dp_mark(dp, uarg);
+	case KVM_DP_COLLAPSE:
+		return kvm_dp_collapse(dp, uarg);
 	case KVM_DP_QUERY:
 		return kvm_dp_query(dp, uarg);
 	case KVM_DP_FREEZE:

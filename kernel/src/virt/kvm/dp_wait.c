@@ -26,7 +26,7 @@
 #include "dp.h"
 
 #define BUCKET_BITS	8
-#define N_BUCKETS	(1 << BUCKET_BITS)
+#define N_BUCKETS	BIT(BUCKET_BITS)
 
 enum waiter_state {
 	WAITER_FOLLOWING,
@@ -45,7 +45,7 @@ struct waiter {
 };
 
 struct kvm_dp_bucket {
-	spinlock_t lock;
+	spinlock_t lock;			/* of @waiters and their states */
 	struct list_head waiters;
 };
 
@@ -336,6 +336,11 @@ static bool take_event(struct kvm_dp_session *session, struct kvm_dp_event *ret_
 	return w;
 }
 
+static bool is_readable(struct kvm_dp *dp)
+{
+	return kvm_dp_has_event(dp) || !READ_ONCE(dp->kvm);
+}
+
 ssize_t kvm_dp_read_events(struct kvm_dp_session *session, char __user *buf,
 			   size_t len, bool nonblock)
 {
@@ -356,7 +361,7 @@ ssize_t kvm_dp_read_events(struct kvm_dp_session *session, char __user *buf,
 			if (nonblock)
 				return -EAGAIN;
 			r = wait_event_interruptible_exclusive(dp->readers,
-					kvm_dp_has_event(dp) || !READ_ONCE(dp->kvm));
+							       is_readable(dp));
 			if (r)
 				return r;
 			continue;

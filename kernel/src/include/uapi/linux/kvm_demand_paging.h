@@ -50,6 +50,7 @@
 #define KVM_DP_CAP_DISCARD	(1 << 5)
 #define KVM_DP_CAP_QUERY	(1 << 6)
 #define KVM_DP_CAP_FREEZE	(1 << 7)
+#define KVM_DP_CAP_COLLAPSE	(1 << 8)
 
 /*
  * Control fd
@@ -165,6 +166,27 @@ struct kvm_dp_query {
  */
 #define KVM_DP_FREEZE		_IO(KVM_DP_IOC, 0xf3)
 #define KVM_DP_THAW		_IO(KVM_DP_IOC, 0xf4)
+
+/*
+ * KVM_DP_COLLAPSE (KVM_DP_RIGHT_MARK) - map complete 2 MiB blocks huge.
+ *
+ * A block that is not complete is mapped with 4K pages.  When KVM_DP_MARK makes
+ * the last GFN of a block present, the block is mapped with as large pages as
+ * its backing allows from the next access on.  This asks for the same for all
+ * complete blocks around a range, for backing that became huge later.  Blocks
+ * that are not complete are left alone; so are memslots with dirty logging.
+ *
+ * @gfn, @n_pages: the range.
+ * @flags: 0.
+ */
+struct kvm_dp_collapse {
+	__u64 gfn;
+	__u64 n_pages;
+	__u64 flags;
+	__u64 reserved[3];
+};
+
+#define KVM_DP_COLLAPSE		_IOW(KVM_DP_IOC, 0xf8, struct kvm_dp_collapse)
 
 /*
  * Session fd only

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KVM demand paging: huge mappings.
+ *
+ * A block that is not complete is mapped with 4K pages, whatever is behind it:
+ * the fault path sees to that under mmu_lock.  Once its last page has arrived
+ * nothing maps it huge by itself, as nobody faults on it any more.  So its page
+ * table is dropped, and the next access maps it anew, as large as the backing
+ * and its neighbours allow.  The neighbours' page tables stay, unless a 1G page
+ * can replace them all.
+ */
+#include <linux/sched/signal.h>
+#include <linux/uaccess.h>
+
+#include "dp.h"
+
+#ifndef kvm_arch_dp_collapse
+static void kvm_arch_dp_collapse(struct kvm *kvm,
+				 const struct kvm_memory_slot *slot,
+				 gfn_t start, gfn_t end)
+{
+}
+#endif
+
+/*
+ * @start and @end are in one block, which is complete.  Presence may change
+ * meanwhile: who marks a GFN missing zaps after that.
+ */
+static void collapse_block(struct kvm *kvm, gfn_t start, gfn_t end)
+{
+	struct kvm_memslot_iter iter;
+
+	kvm_for_each_memslot_in_gfn_range(&iter, kvm_memslots(kvm), start, end) {
+		if (!kvm_dp_slot_is_paged(iter.slot))
+			continue;
+		/* guest_memfd has 4K folios. */
+		if (kvm_slot_can_be_private(iter.slot) &&
+		    kvm_mem_is_private(kvm, max(start, iter.slot->base_gfn)))
+			continue;
+
+		kvm_arch_dp_collapse(kvm, iter.slot,
+				     max(start, iter.slot->base_gfn),
+				     min(end, iter.slot->base_gfn + iter.slot->npages));
+	}
+}
+
+/* Collapse the blocks around [@gfn, @gfn + @n) that are complete.  May sleep. */
+int kvm_dp_collapse_complete(struct kvm *kvm, struct kvm_dp *dp, gfn_t gfn, u64 n)
+{
+	gfn_t start = ALIGN_DOWN(gfn, KVM_PRESENCE_BLOCK_GFNS);
+	gfn_t end = ALIGN(gfn + n, KVM_PRESENCE_BLOCK_GFNS);
+	int idx;
+
+	for (; start < end; start += KVM_PRESENCE_BLOCK_GFNS) {
+		if (kvm_presence_any_missing(&dp->presence, start,
+					     start + KVM_PRESENCE_BLOCK_GFNS))
+			continue;
+
+		idx = srcu_read_lock(&kvm->srcu);
+		collapse_block(kvm, start, start + KVM_PRESENCE_BLOCK_GFNS);
+		srcu_read_unlock(&kvm->srcu, idx);
+
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
+	return 0;
+}
+
+int kvm_dp_collapse(struct kvm_dp *dp, struct kvm_dp_collapse __user *uargs)
+{
+	struct kvm_dp_collapse args;
+	struct kvm *kvm;
+	int r;
+
+	if (copy_from_user(&args, uargs, sizeof(args)))
+		return -EFAULT;
+	if (args.flags || args.reserved[0] || args.reserved[1] ||
+	    args.reserved[2] || !kvm_dp_range_is_valid(args.gfn, args.n_pages))
+		return -EINVAL;
+
+	kvm = kvm_dp_enter(dp);
+	if (!kvm)
+		return -ENODEV;
+
+	r = kvm_dp_collapse_complete(kvm, dp, args.gfn, args.n_pages);
+	kvm_dp_leave(dp);
+	return r;
+}
