@@ -11,8 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define STALL_FIRST_US 1000000u		/* silence before the first question */
-#define STALL_MAX_US 64000000u		/* it doubles with each question that brought nothing new */
+#define STALL_FIRST_US 5000000u		/* silence before the first question */
+#define STALL_MAX_US 80000000u		/* it doubles with each question that brought nothing new */
 
 struct stall {
 	uint64_t n_new;		/* pages that were missing, as of the last tick */
