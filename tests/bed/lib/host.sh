@@ -101,8 +101,9 @@ keep_list() {
 
 up_options() {
 	kernel=${BED_KERNEL:-} mem=1024 smp='' addr='' capture='' append='' owner=${BED_OWNER:-0} ttl=14400
-	boot_timeout=300
+	boot_timeout=300 icount=0
 	while [ $# -gt 0 ]; do
+		[ "$1" = --icount ] && { icount=1; shift; continue; }
 		[ $# -gt 1 ] || die "up: $1 needs a value"
 		case $1 in
 		--kernel) kernel=$2 ;;
@@ -127,7 +128,10 @@ up_command() {
 	local accel khz mac cpus=''
 
 	accel=$(accel_pick)
-	if [ "$accel" = kvm ]; then
+	((icount)) && accel=icount
+	if [ "$accel" = icount ]; then
+		smp=1
+	elif [ "$accel" = kvm ]; then
 		smp=${smp:-2}
 	else
 		# QEMU's FXRSTOR and XRSTOR clear IGNNE in the *first* CPU's flags, from any CPU's
@@ -138,6 +142,12 @@ up_command() {
 		((smp == 1)) || cpus=1-$((smp - 1))
 	fi
 	khz=$(cat "$GMEM_CACHE/bed/tsc-khz" 2>/dev/null)
+	if ((icount)); then
+		# One instruction is 1 ns of all clocks.  A CPU that halts would skip to the next
+		# timer while the machine outside has not moved, so that every timeout fires.
+		khz=1000000
+		append="idle=poll $append"
+	fi
 	mac=52:54:00:77:00:$(printf %02x "${addr##*.}")
 	qemu=(qemu-system-x86_64 -name "gmem-${host##*/}" -machine q35 -m "$mem" -smp "$smp"
 		-nodefaults -no-user-config -display none -no-reboot -vga none
@@ -156,6 +166,8 @@ up_command() {
 	[ -n "$capture" ] && qemu+=(-object "filter-dump,id=dump,netdev=link,file=$capture")
 	if [ "$accel" = kvm ]; then
 		qemu+=(-accel kvm -cpu host)
+	elif [ "$accel" = icount ]; then
+		qemu+=(-accel tcg,thread=single -icount shift=0,sleep=off -cpu max,erms=off,fsrm=off)
 	else
 		qemu+=(-accel tcg,thread=multi -cpu max,erms=off,fsrm=off)
 	fi
@@ -179,7 +191,7 @@ up_wait() {
 }
 
 bed_up() {
-	local name=${1:-} kernel mem smp addr capture append owner ttl boot_timeout tools qemu host
+	local name=${1:-} kernel mem smp addr capture append owner ttl boot_timeout icount tools qemu host
 
 	host_dir "$name"
 	shift
