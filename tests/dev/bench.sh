@@ -15,6 +15,11 @@ bench_kernel_lines() {
 dev_bench() {
 	local json flavour=gmem debug_kernel=0 build_dir='' bzimage='' records
 
+	case ${1:-} in
+	'') ;;
+	kernel) shift; dev_bench_kernel "$@"; return ;;
+	*) die "bench: no such table: $1 (./dev help)." ;;
+	esac
 	machine_prepare
 	kernel_need gmem
 	user_build plain
