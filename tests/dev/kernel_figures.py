@@ -52,6 +52,12 @@ RAW = {
     "mark_single": "KVM_DP_MARK, one call per GFN",
     "attribute_single": "KVM_SET_MEMORY_ATTRIBUTES, one call per GFN",
     "mark_single_elapsed": "KVM_DP_MARK, one call per GFN, waiting included, rcu_expedited=0",
+    "step_syscall": "a part of the above: the cheapest system call",
+    "step_exit": "a part: KVM_RUN, fault on a missing page, exit to user space",
+    "step_touch_populated": "a part: fault on a page that is there, mapping it",
+    "step_populate_single": "a part: KVM_DP_POPULATE of one page a call",
+    "step_populate_skipped": "a part: the same, of a page that is present: allocate, copy, free",
+    "step_populate_zero": "a part: the same with zeros: no page",
 }
 
 

@@ -15,7 +15,7 @@
 #include "uffd.h"
 
 #define PAGES_PER_VCPU 4096u
-#define N_REPEATS      5
+#define N_REPEATS      3
 #define PAGER_RIGHTS   (KVM_DP_RIGHT_EVENTS | KVM_DP_RIGHT_POPULATE)
 
 static const struct reader_style lean = { .n_pages = 1 };

@@ -11,5 +11,6 @@ void mark_all(unsigned int n_vcpus);
 void store_all(unsigned int n_vcpus);
 void freeze_all(unsigned int n_vcpus);
 void slot_all(unsigned int n_vcpus);
+void steps_all(unsigned int n_vcpus);
 
 #endif

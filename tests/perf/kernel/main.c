@@ -27,6 +27,7 @@ static const struct {
 	{ "store", store_all },
 	{ "freeze", freeze_all },
 	{ "slot", slot_all },
+	{ "steps", steps_all },
 };
 
 #define N_PARTS (sizeof(parts) / sizeof(parts[0]))
