@@ -117,7 +117,8 @@ def main():
     if args.json:
         with open(args.json, "w") as f:
             json.dump({"figures": figures, "raw": runs}, f, indent=1)
-    print(f"{len(FIGURES) - len(missed)} figures without a missed goal, {len(missed)} missed{': ' if missed else ''}"
+    n_goals = sum(f["goal"] is not None for f in figures.values())
+    print(f"{n_goals - len(missed)} of {n_goals} goals met, {len(missed)} missed{': ' if missed else ''}"
           + ", ".join(missed))
 
 
