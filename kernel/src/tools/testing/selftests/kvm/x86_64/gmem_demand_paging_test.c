@@ -94,9 +94,9 @@ static struct kvm_dp_event read_event(int fd)
 
 #define EXPECT_ERRNO(expr, error)						\
 do {										\
-	int __r = (expr);							\
-	TEST_ASSERT(__r == -1 && errno == (error),				\
-		    "%s: expected %s, got %d (%s)", #expr, strerror(error),	\
+	int __r = (expr), __e = (error);					\
+	TEST_ASSERT(__r == -1 && errno == __e,					\
+		    "%s: expected %s, got %d (%s)", #expr, strerror(__e),	\
 		    __r, strerror(errno));					\
 } while (0)
 
