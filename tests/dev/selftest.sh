@@ -47,6 +47,27 @@ selftest_unchanged() {
 	return 1
 }
 
+# How much it did, and how to do it again.
+fuzz_figures() {
+	grep -aE '^# (--seed|DIVERGENCE|[0-9]+ operations in )' "$step_log" | sed 's/^#/    /'
+}
+
+# Run DIRECTORY/gmem_demand_paging_fuzz in host HOST for SECONDS.
+fuzz_run() {
+	"$BED" run "$1" --timeout $(($3 + selftest_timeout)) -- "$2/gmem_demand_paging_fuzz" --seconds "$3"
+}
+
+# The same with a model that is wrong now and then: it must say so, and with what seed.
+fuzz_finds() {
+	local what out
+
+	for what in presence contents count errno; do
+		out=$("$BED" run "$1" --timeout $selftest_timeout -- "$2/gmem_demand_paging_fuzz" --seconds 120 --inject $what)
+		echo "$out"
+		grep -q '^# DIVERGENCE with --seed [0-9]' <<<"$out" || { echo "not found: $what"; return 1; }
+	done
+}
+
 test_kernel() {
 	local dir t rc stock_dir n=0 slow=''
 
@@ -62,10 +83,16 @@ test_kernel() {
 		test_one "$t" selftest_run self "$dir" "$t"
 		rc=$?
 		n=$((n + 1))
+		[[ $t != *_fuzz ]] || fuzz_figures
 		[ -e "$stock_dir/$t" ] || continue
 		selftest_digest $rc "$step_log" >"$BED_DIR/$t.digest"
 		test_one "$t as on the unpatched kernel" selftest_unchanged "$stock_dir/$t" "$BED_DIR/$t.digest"
 	done <"$dir/list"
+	test_one "the fuzzer finds what is put wrong" fuzz_finds self "$dir"
+	if ((fuzz_minutes)); then
+		test_one "fuzzing for $fuzz_minutes minutes" fuzz_run self "$dir" $((fuzz_minutes * 60))
+		fuzz_figures
+	fi
 	test_one "kernel log of the selftests" "$BED" check-log self
 	"$BED" down self
 	numbers+="selftests $n, "

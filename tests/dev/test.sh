@@ -104,11 +104,17 @@ test_integration() {
 }
 
 dev_test() {
-	local parts=() p debug_kernel=0 flavour=gmem start=$SECONDS n_scripts=0 build_dir='' bzimage=''
+	local parts=() p debug_kernel=0 flavour=gmem start=$SECONDS n_scripts=0 build_dir='' bzimage='' fuzz_minutes=0
 
-	for p; do
+	while [ $# -gt 0 ]; do
+		p=$1
+		shift
 		case $p in
 		--debug-kernel) debug_kernel=1 flavour=debug ;;
+		--fuzz)
+			[[ ${1:-} =~ ^[1-9][0-9]{0,4}$ ]] || die "test: --fuzz takes a number of minutes (./dev help)."
+			fuzz_minutes=$1
+			shift ;;
 		unit|uapi|kernel|integration) parts+=("$p") ;;
 		-*) die "test: unknown option $p (./dev help)." ;;
 		*)
