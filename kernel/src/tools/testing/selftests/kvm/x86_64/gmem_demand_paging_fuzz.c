@@ -25,6 +25,13 @@
 #ifndef STUCK_S
 #define STUCK_S		150		/* of silence; the hosts of tests may be slow */
 #endif
+/*
+ * A vCPU that touches a page which has just come and gone again follows another
+ * one that is already leaving, and nobody hears of it.  VMs in which nothing else
+ * would help it are left out.  Set this to 0 once that is mended.
+ */
+#define EVENT_IS_LOST	1
+
 #define SHARED_PAGES	(N_PAGES + MAX_VCPUS + SCRATCH_PAGES)
 
 struct world *world;
@@ -69,8 +76,9 @@ static noreturn void report(void)
 				       op_names[t->op], t->what, t->gfn, t->n, t->ret);
 		}
 	}
-	ksft_print_msg("VM %ld: %s mode, %d vCPUs, %d processes with a lane, %d pagers, %d chaos\n",
-		       world->n_vms, world->wait_mode ? "wait" : "exit", world->n_vcpus,
+	ksft_print_msg("VM %ld: %s mode%s; %d vCPUs, %d processes, %d pagers, %d chaos\n",
+		       world->n_vms, world->wait_mode ? "wait" : "exit",
+		       world->unhelped ? " (unhelped)" : "", world->n_vcpus,
 		       world->n_remotes, world->n_pagers, world->n_chaos);
 	ksft_print_msg("DIVERGENCE with --seed %ld: actor %d, %s: %s\n", world->seed,
 		       world->failed_actor, op_names[world->actors[world->failed_actor].op],
@@ -159,7 +167,7 @@ static void *chaos_main(void *arg)
 		else
 			chaos_step(c);
 		add(&world->counts[OP_CHAOS], 1);
-		if (one_in(&c->rng, 16))
+		if (one_in(&c->rng, world->unhelped ? 64 : 16))
 			usleep(rnd(&c->rng, 2000));
 	}
 	return NULL;
@@ -192,7 +200,7 @@ static noreturn void pager_main(struct ctx *c)
 			add(&world->actors[c->actor].beat, 1);
 			handle_event(c, &events[i]);
 		}
-		if (one_in(&c->rng, 40)) {
+		if (!world->unhelped && one_in(&c->rng, 40)) {
 			fd = one_in(&c->rng, 2) ? dup(c->session) : session_new(c, ALL_RIGHTS);
 			close(c->session);
 			c->session = fd;
@@ -297,6 +305,8 @@ static void regions_cut(struct rng *rng, int n_lanes)
 		order[n++] = order[j];
 		order[j] = i;
 		world->regions[i].n = 8 + rnd(rng, i < MAX_LANES ? 150 : 60);
+		if (i == REGION_CHAOS && world->unhelped)
+			world->regions[i].n = 1 + rnd(rng, 4);
 		rest -= world->regions[i].n;
 	}
 	world->regions[rnd(rng, n_lanes)].n += rest;
@@ -338,6 +348,15 @@ static void world_make(uint64_t seed)
 		world->weight[i] = base[i] * (one_in(&rng, 4) ? 0 : 1 + rnd(&rng, 4));
 	world->weight[OP_GUEST] += 4;
 	world->weight[OP_POPULATE] += 2;
+	world->unhelped = !EVENT_IS_LOST && world->wait_mode && one_in(&rng, 3);
+	if (world->unhelped) {
+		world->keep = true;
+		world->kills = false;
+		world->n_chaos = max(world->n_chaos, 1);
+		world->weight[OP_KICK] = 0;
+		world->weight[OP_FREEZE] = 0;
+		world->weight[OP_DROP] = 0;
+	}
 	regions_cut(&rng, world->n_vcpus + world->n_remotes);
 	for (i = 0; i < N_PAGES; i++) {
 		page_at(i)->private = true;

@@ -113,7 +113,8 @@ struct command {
  *	  one may say that it did it.
  * CHAOS: pages come and go.  Each word is of a generation that was given out
  *	  for that page; it is zero only if the VM's mix has operations that
- *	  make zeros.
+ *	  make zeros.  In some VMs nothing makes such a page present, or a vCPU
+ *	  ask again, but the answer to an event: one that is lost is noticed.
  */
 enum { REGION_ONCE = MAX_LANES, REGION_CHAOS, N_REGIONS };
 
@@ -161,6 +162,7 @@ struct world {
 	bool zeros;			/* chaos: zeros may be seen */
 	bool kinds;			/* chaos: private and shared */
 	bool kills;			/* processes are killed */
+	bool unhelped;			/* only who read the event brings a page of CHAOS */
 	int weight[N_OPS];
 	uint32_t n_ops;			/* each lane's, then the VM ends */
 	pid_t vmm, vcpu_threads[MAX_VCPUS];

@@ -68,7 +68,7 @@ static void bring_free(struct ctx *c, int r, int i)
 
 	if (i < 0)
 		i = g->start + rnd(&c->rng, g->n);
-	n = 1 + (one_in(&c->rng, 2) ? rnd(&c->rng, ARRAY_SIZE(gens)) : 0);
+	n = 1 + (!world->unhelped && one_in(&c->rng, 2) ? rnd(&c->rng, ARRAY_SIZE(gens)) : 0);
 	n = min(n, g->start + g->n - i);
 	for (j = 0; j < n; j++) {
 		gens[j] = issue(i + j);
@@ -101,6 +101,14 @@ static void mark_free(struct ctx *c, int i, int n, uint32_t flags)
 	CHECK(c, m.n_changed <= n, "n_changed %lld of %d", m.n_changed, n);
 }
 
+static void evict_free(struct ctx *c, struct kvm_dp_discard *d)
+{
+	int ret = dp_call(c, c->session, KVM_DP_DISCARD, d);
+
+	trace(c, OP_CHAOS, d->flags, d->gfn - BASE_GFN, d->n_pages, ret);
+	CHECK(c, !ret || (ret == -EINVAL && world->kinds), "discard: %d", ret);
+}
+
 /* Shared pages of chaos get contents through the mapping at any time. */
 static void fill_free(int i, int n)
 {
@@ -130,16 +138,20 @@ void chaos_step(struct ctx *c)
 	};
 	int what = rnd(&c->rng, 10);
 
-	if (what < 4) {
+	if (world->unhelped) {
+		/* Only takes away: part of the time as one step, part by a mark. */
+		if (!one_in(&c->rng, 4))
+			mark_free(c, i, 1, KVM_DP_MARK_MISSING);
+		else
+			evict_free(c, &d);
+	} else if (what < 4) {
 		bring_free(c, REGION_CHAOS, -1);
 	} else if (what < 5) {
 		mark_free(c, i, n, KVM_DP_MARK_MISSING);
 	} else if (what < 8) {
 		if (world->zeros && one_in(&c->rng, 2))
 			d.flags = 0;
-		ret = dp_call(c, c->session, KVM_DP_DISCARD, &d);
-		trace(c, OP_CHAOS, d.flags, i, n, ret);
-		CHECK(c, !ret || (ret == -EINVAL && world->kinds), "discard: %d", ret);
+		evict_free(c, &d);
 	} else if (what < 9 && world->kinds) {
 		fill_free(i, n);
 		mark_free(c, i, n, KVM_DP_MARK_PRESENT);
