@@ -92,11 +92,32 @@ static int mark_shared_present(struct kvm *kvm, struct kvm_dp *dp, gfn_t gfn,
 	return kvm_dp_collapse_complete(kvm, dp, gfn, n);
 }
 
-static int mark_range(struct kvm *kvm, struct kvm_dp *dp, bool missing, gfn_t gfn,
-		      u64 n, const u64 __user *ubitmap, u64 *n_changed)
+enum mark_step {
+	MARK_MISSING,
+	CHECK_PRESENT,		/* before anything is marked present */
+	MARK_PRESENT,
+};
+
+static int mark_step(struct kvm *kvm, struct kvm_dp *dp, enum mark_step what,
+		     gfn_t gfn, unsigned long n, const unsigned long *bits,
+		     u64 *n_changed)
+{
+	switch (what) {
+	case MARK_MISSING:
+		return kvm_presence_mark_missing(&dp->presence, gfn, n, bits, 0,
+						 n_changed);
+	case CHECK_PRESENT:
+		return has_missing_private(kvm, dp, gfn, n, bits) ? -EINVAL : 0;
+	default:
+		return mark_shared_present(kvm, dp, gfn, n, bits, n_changed);
+	}
+}
+
+static int mark_steps(struct kvm *kvm, struct kvm_dp *dp, enum mark_step what,
+		      gfn_t gfn, u64 n, const u64 __user *ubitmap, u64 *n_changed,
+		      u64 *ret_done)
 {
 	DECLARE_BITMAP(bits, BLOCK);
-	gfn_t start = gfn, end = gfn + n;
 	unsigned long step, words;
 	u64 done = 0;
 	int r = 0;
@@ -117,13 +138,8 @@ static int mark_range(struct kvm *kvm, struct kvm_dp *dp, bool missing, gfn_t gf
 			bitmap_shift_right(bits, bits, done % BITS_PER_LONG, BLOCK);
 		}
 
-		if (missing)
-			r = kvm_presence_mark_missing(&dp->presence, gfn + done, step,
-						      ubitmap ? bits : NULL, 0,
-						      n_changed);
-		else
-			r = mark_shared_present(kvm, dp, gfn + done, step,
-						ubitmap ? bits : NULL, n_changed);
+		r = mark_step(kvm, dp, what, gfn + done, step,
+			      ubitmap ? bits : NULL, n_changed);
 		if (r)
 			break;
 		done += step;
@@ -134,9 +150,26 @@ static int mark_range(struct kvm *kvm, struct kvm_dp *dp, bool missing, gfn_t gf
 		}
 		cond_resched();
 	}
+	*ret_done = done;
+	return r;
+}
 
-	if (missing && done) {
-		zap_range(kvm, start, min(end, start + done));
+static int mark_range(struct kvm *kvm, struct kvm_dp *dp, bool missing, gfn_t gfn,
+		      u64 n, const u64 __user *ubitmap, u64 *n_changed)
+{
+	u64 done;
+	int r;
+
+	if (!missing) {
+		r = mark_steps(kvm, dp, CHECK_PRESENT, gfn, n, ubitmap, n_changed,
+			       &done);
+		return r ?: mark_steps(kvm, dp, MARK_PRESENT, gfn, n, ubitmap,
+				       n_changed, &done);
+	}
+
+	r = mark_steps(kvm, dp, MARK_MISSING, gfn, n, ubitmap, n_changed, &done);
+	if (done) {
+		zap_range(kvm, gfn, gfn + done);
 		synchronize_srcu(&dp->srcu);
 	}
 	return r;

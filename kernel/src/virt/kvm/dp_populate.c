@@ -225,13 +225,14 @@ int kvm_dp_populate_step(struct kvm_dp *dp, struct kvm_dp_vec *vec)
 	gfn_t gfn = vec->gfn + vec->n_done;
 	struct kvm_dp_batch batch = { .n = 0 };
 	bool zero = vec->flags & KVM_DP_VEC_ZERO;
-	u32 filled = KVM_DP_OK;
+	u32 filled;
 	struct kvm *kvm;
 	int r = 0;
 
 	if (!zero) {
 		filled = batch_fill(&batch, min_t(u64, left, KVM_DP_BATCH),
 				    u64_to_user_ptr(vec->addr + vec->n_done * PAGE_SIZE));
+		/* What was filled comes first; the next step meets the error again. */
 		if (!batch.n) {
 			vec->result = filled;
 			return 0;
@@ -251,7 +252,7 @@ int kvm_dp_populate_step(struct kvm_dp *dp, struct kvm_dp_vec *vec)
 		vec->result = populate_zero(kvm, dp, gfn,
 					    min_t(u64, left, kvm_dp_block_left(gfn)), vec);
 	else
-		vec->result = populate_batch(kvm, dp, gfn, &batch, vec) ?: filled;
+		vec->result = populate_batch(kvm, dp, gfn, &batch, vec);
 	kvm_dp_leave(dp);
 out:
 	kvm_dp_batch_put(&batch);

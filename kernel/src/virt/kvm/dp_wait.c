@@ -90,12 +90,17 @@ static void queue_event(struct kvm_dp *dp, struct waiter *w)
 	list_add_tail(&w->event, &dp->events);
 }
 
+/*
+ * Bucket's lock held.  Who is done is about to leave, whatever has happened to the
+ * page since: neither does it stand for others that come now, nor do they follow.
+ */
 static struct waiter *find_other(struct kvm_dp_bucket *bucket, struct waiter *w)
 {
 	struct waiter *other;
 
 	list_for_each_entry(other, &bucket->waiters, node) {
-		if (other != w && other->report.gfn == w->report.gfn)
+		if (other != w && !other->done &&
+		    other->report.gfn == w->report.gfn)
 			return other;
 	}
 	return NULL;
@@ -146,7 +151,8 @@ static void waiter_del(struct kvm_dp *dp, struct waiter *w)
 	atomic_dec(&dp->n_waiters);
 
 	spin_lock(&dp->events_lock);
-	heir = w->state == WAITER_FOLLOWING ? NULL : find_other(bucket, w);
+	heir = w->state == WAITER_FOLLOWING || w->done ? NULL :
+	       find_other(bucket, w);
 	if (heir) {
 		heir->state = w->state;
 		heir->owner = w->owner;
@@ -295,6 +301,7 @@ static void requeue(struct kvm_dp *dp, struct kvm_dp_session *session,
 		spin_lock(&dp->events_lock);
 		list_for_each_entry(w, &dp->buckets[i].waiters, node) {
 			if (w->state == WAITER_REPORTED && w->owner == session &&
+			    !w->done &&
 			    (!gfn || *gfn == w->report.gfn))
 				queue_event(dp, w);
 		}

@@ -25,13 +25,6 @@
 #ifndef STUCK_S
 #define STUCK_S		150		/* of silence; the hosts of tests may be slow */
 #endif
-/*
- * A vCPU that touches a page which has just come and gone again follows another
- * one that is already leaving, and nobody hears of it.  VMs in which nothing else
- * would help it are left out.  Set this to 0 once that is mended.
- */
-#define EVENT_IS_LOST	1
-
 #define SHARED_PAGES	(N_PAGES + MAX_VCPUS + SCRATCH_PAGES)
 
 struct world *world;
@@ -348,7 +341,7 @@ static void world_make(uint64_t seed)
 		world->weight[i] = base[i] * (one_in(&rng, 4) ? 0 : 1 + rnd(&rng, 4));
 	world->weight[OP_GUEST] += 4;
 	world->weight[OP_POPULATE] += 2;
-	world->unhelped = !EVENT_IS_LOST && world->wait_mode && one_in(&rng, 3);
+	world->unhelped = world->wait_mode && one_in(&rng, 3);
 	if (world->unhelped) {
 		world->keep = true;
 		world->kills = false;

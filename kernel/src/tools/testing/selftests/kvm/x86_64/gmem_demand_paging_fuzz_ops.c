@@ -191,33 +191,6 @@ void shared_fill(int i)
 	page_fill(shared_mem + i * WORDS, i, page_at(i)->shared_gen);
 }
 
-/*
- * KVM_DP_MARK_PRESENT that is refused should mark nothing, but marks what comes
- * before the block, or the word of the bitmap, that has a private page missing.
- * Set this to 0 once that is mended.
- */
-#define PRESENT_IS_PARTIAL	1
-
-static void present_resync(struct ctx *c, int i, int n, const uint64_t *bits)
-{
-	uint64_t missing[N_PAGES / 64];
-	struct kvm_dp_query q = {
-		.gfn = BASE_GFN + i, .n_pages = n, .bitmap = (uintptr_t)missing,
-		.flags = KVM_DP_QUERY_MISSING,
-	};
-	struct page *p;
-	int j;
-
-	CHECK_EQ(c, "query", dp_call(c, any_fd(c), KVM_DP_QUERY, &q), 0);
-	for (j = 0; j < n; j++) {
-		p = page_at(i + j);
-		if (test_bit64(bits, j) && !p->private && !test_bit64(missing, j))
-			p->missing = false;
-		CHECK(c, p->missing == test_bit64(missing, j), "page %d: expected %d",
-		      i + j, p->missing);
-	}
-}
-
 void op_present(struct ctx *c, int r)
 {
 	uint64_t bits[N_PAGES / 64];
@@ -251,9 +224,7 @@ void op_present(struct ctx *c, int r)
 		if (test_bit64(bits, j))
 			page_at(i + j)->missing = false;
 	}
-	if (refused && PRESENT_IS_PARTIAL)
-		present_resync(c, i, n, bits);
-	else if (refused)
+	if (refused)
 		check_range(c, r, i, n);
 	else
 		CHECK_EQ(c, "n_changed", m.n_changed, want);
@@ -307,13 +278,6 @@ static void compare_vecs(struct ctx *c, const char *what, int op, int ret,
 	CHECK_EQ(c, "n_vecs_done", t->n_vecs_done, want_done);
 }
 
-/*
- * A run that goes on in another memslot, with an address there that is not, stops
- * at the end of the first memslot with KVM_DP_FAULT, before the page it is about.
- * Set this to 0 once that is mended.
- */
-#define FAULT_IS_EARLY	1
-
 /* Several runs; the first begins at page @i if that is not -1. */
 void populate(struct ctx *c, int r, int i)
 {
@@ -343,8 +307,6 @@ void populate(struct ctx *c, int r, int i)
 			vec->flags = KVM_DP_VEC_ZERO;
 		} else if (v == bad_vec) {
 			bad = rnd(&c->rng, min(n, MAX_BAD));
-			if (FAULT_IS_EARLY && i < SPLIT && i + n > SPLIT)
-				bad = min(bad, SPLIT - i);
 			vec->addr = (uintptr_t)(c->buf + (N_BUF - bad) * WORDS);
 		} else {
 			vec->addr = (uintptr_t)(c->buf + used * WORDS);

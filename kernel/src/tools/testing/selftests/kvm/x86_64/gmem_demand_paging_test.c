@@ -610,6 +610,115 @@ static void guest_reread(void)
 		GUEST_SYNC(p[0]);
 }
 
+#define AGAIN_VCPUS	3
+
+static bool again_stop;
+
+static void *again_vcpu(void *arg)
+{
+	while (!READ_ONCE(again_stop))
+		__vcpu_run(arg);
+	return NULL;
+}
+
+/*
+ * A page goes again before those that it woke have run: who touches it only then
+ * is somebody new, of whom the pager must hear.
+ */
+static void test_evict_after_populate(void)
+{
+	struct kvm_dp_discard d = {
+		.gfn = DATA_GFN, .n_pages = 1, .flags = KVM_DP_DISCARD_EVICT,
+	};
+	struct sigaction sa = { .sa_handler = on_signal };
+	struct kvm_vcpu *vcpus[AGAIN_VCPUS];
+	pthread_t threads[AGAIN_VCPUS];
+	struct pollfd pfd = { .events = POLLIN };
+	struct kvm_vm *vm = __vm_create(shape, AGAIN_VCPUS, 0);
+	int control, i;
+
+	TEST_ASSERT_EQ(enable(vm, KVM_DP_ENABLE | KVM_DP_MODE_WAIT), 0);
+	vm_userspace_mem_region_add(vm, VM_MEM_SRC_ANONYMOUS, DATA_GPA, DATA_SLOT, 1,
+				    KVM_MEM_GUEST_MEMFD);
+	virt_map(vm, DATA_GVA, DATA_GPA, 1);
+	vm_mem_set_private(vm, DATA_GPA, 4096);
+	control = __vm_ioctl(vm, KVM_CREATE_DEMAND_PAGING, (void *)0);
+	pfd.fd = session_new(control, PAGER_RIGHTS);
+	TEST_ASSERT(pfd.fd >= 0, "session: %s", strerror(errno));
+	TEST_ASSERT_EQ(mark(pfd.fd, DATA_GFN, 1, KVM_DP_MARK_MISSING), 0);
+
+	sigaction(SIGUSR1, &sa, NULL);
+	WRITE_ONCE(again_stop, false);
+	for (i = 0; i < AGAIN_VCPUS; i++) {
+		vcpus[i] = vm_vcpu_add(vm, i, guest_reread);
+		pthread_create(&threads[i], NULL, again_vcpu, vcpus[i]);
+	}
+	for (i = 0; i < 3000; i++) {
+		TEST_ASSERT(poll(&pfd, 1, 30000) == 1, "no event in round %d", i);
+		read_event(pfd.fd);
+		populate(pfd.fd, DATA_GFN, 1);
+		TEST_ASSERT_EQ(ioctl(pfd.fd, KVM_DP_DISCARD, &d), 0);
+	}
+
+	WRITE_ONCE(again_stop, true);
+	close(pfd.fd);
+	for (i = 0; i < AGAIN_VCPUS; i++) {
+		while (pthread_tryjoin_np(threads[i], NULL)) {
+			pthread_kill(threads[i], SIGUSR1);
+			usleep(1000);
+		}
+	}
+	close(control);
+	kvm_vm_free(vm);
+}
+
+/* What is refused has changed nothing, also before the part that is wrong. */
+static void test_refused_whole(void)
+{
+	struct env e = env_create(KVM_DP_MODE_EXIT, guest_reader);
+	uint64_t bits[2] = { 1, 1 };
+	struct kvm_dp_mark m = {
+		.gfn = DATA_GFN, .n_pages = 128, .bitmap = (uintptr_t)bits,
+		.flags = KVM_DP_MARK_PRESENT,
+	};
+
+	/* Page 0 is shared and could be marked, page 64 is private. */
+	vm_mem_set_shared(e.vm, DATA_GPA, 4096);
+	EXPECT_ERRNO(ioctl(e.session, KVM_DP_MARK, &m), EINVAL);
+	TEST_ASSERT_EQ(m.n_changed, 0);
+	TEST_ASSERT_EQ(n_missing(e.session), DATA_NPAGES);
+
+	/* The same across a block's end. */
+	vm_mem_set_shared(e.vm, DATA_GPA, 512 * 4096);
+	EXPECT_ERRNO(mark(e.session, DATA_GFN, 513, KVM_DP_MARK_PRESENT), EINVAL);
+	TEST_ASSERT_EQ(n_missing(e.session), DATA_NPAGES);
+	env_destroy(&e);
+}
+
+/* A run over two memslots stops at the page that has no data. */
+static void test_fault_in_second_slot(void)
+{
+	struct env e = env_create(KVM_DP_MODE_EXIT, guest_reader);
+	const uint64_t gfn = DATA_GFN + DATA_NPAGES;
+	struct kvm_dp_vec vec = { .gfn = gfn - 1, .n_pages = 4 };
+	void *mem;
+
+	vm_userspace_mem_region_add(e.vm, VM_MEM_SRC_ANONYMOUS, gfn << 12, DATA_SLOT + 1,
+				    4, KVM_MEM_GUEST_MEMFD);
+	vm_mem_set_private(e.vm, gfn << 12, 4 * 4096);
+	TEST_ASSERT_EQ(mark(e.session, gfn, 4, KVM_DP_MARK_MISSING), 0);
+
+	mem = mmap(NULL, 4 * 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	TEST_ASSERT(mem != MAP_FAILED, "mmap: %s", strerror(errno));
+	TEST_ASSERT_EQ(mprotect(mem + 3 * 4096, 4096, PROT_NONE), 0);
+	vec.addr = (uintptr_t)mem;
+	EXPECT_ERRNO(transfer(e.session, KVM_DP_POPULATE, &vec), EIO);
+	TEST_ASSERT_EQ(vec.result, KVM_DP_FAULT);
+	TEST_ASSERT_EQ(vec.n_done, 3);
+	munmap(mem, 4 * 4096);
+	env_destroy(&e);
+}
+
 static void test_discard_and_evict(void)
 {
 	struct env e = env_create(KVM_DP_MODE_EXIT, guest_reread);
@@ -890,6 +999,9 @@ static const struct {
 	{ "other_process", test_other_process },
 	{ "freeze_and_extract", test_freeze_and_extract },
 	{ "discard_and_evict", test_discard_and_evict },
+	{ "evict_after_populate", test_evict_after_populate },
+	{ "refused_whole", test_refused_whole },
+	{ "fault_in_second_slot", test_fault_in_second_slot },
 	{ "kvm_access", test_kvm_access },
 	{ "prefault", test_prefault },
 	{ "shared_memory", test_shared_memory },
