@@ -7,12 +7,15 @@
 #ifndef __KVM_DP_H__
 #define __KVM_DP_H__ 1
 
+#include <linux/jump_label.h>
 #include <linux/kvm_demand_paging.h>
 #include <linux/kvm_host.h>
 
 struct kvm_dp;
 
 #ifdef CONFIG_KVM_DEMAND_PAGING
+DECLARE_STATIC_KEY_FALSE(kvm_dp_used);
+
 bool __kvm_dp_is_missing(struct kvm_dp *dp, const struct kvm_memory_slot *slot,
 			 gfn_t gfn);
 bool __kvm_dp_any_missing(struct kvm_dp *dp, const struct kvm_memory_slot *slot,
@@ -20,7 +23,7 @@ bool __kvm_dp_any_missing(struct kvm_dp *dp, const struct kvm_memory_slot *slot,
 bool __kvm_dp_is_frozen(struct kvm_dp *dp);
 int __kvm_dp_access_begin(struct kvm *kvm, struct kvm_dp *dp,
 			  const struct kvm_memory_slot *slot, gfn_t gfn);
-void __kvm_dp_access_end(struct kvm_dp *dp, int idx);
+void __kvm_dp_access_end(struct kvm_dp *dp, int cookie);
 int __kvm_dp_vcpu_resolve(struct kvm_vcpu *vcpu);
 
 void kvm_dp_vcpu_note(struct kvm_vcpu *vcpu, gfn_t gfn, u32 flags);
@@ -31,9 +34,15 @@ int kvm_dp_create_fd(struct kvm *kvm, unsigned long flags);
 void kvm_dp_detach_vm(struct kvm *kvm);
 void kvm_dp_free_vm(struct kvm *kvm);
 
+/* NULL unless the VM is paged.  Costs a NOP until the first one is. */
+static __always_inline struct kvm_dp *kvm_dp_of(struct kvm *kvm)
+{
+	return static_branch_unlikely(&kvm_dp_used) ? READ_ONCE(kvm->dp) : NULL;
+}
+
 static inline bool kvm_dp_is_enabled(struct kvm *kvm)
 {
-	return unlikely(READ_ONCE(kvm->dp));
+	return kvm_dp_of(kvm);
 }
 
 /* Must an access to this GFN wait? */
@@ -41,9 +50,9 @@ static inline bool kvm_dp_is_missing(struct kvm *kvm,
 				     const struct kvm_memory_slot *slot,
 				     gfn_t gfn)
 {
-	struct kvm_dp *dp = READ_ONCE(kvm->dp);
+	struct kvm_dp *dp = kvm_dp_of(kvm);
 
-	return unlikely(dp) && __kvm_dp_is_missing(dp, slot, gfn);
+	return dp && __kvm_dp_is_missing(dp, slot, gfn);
 }
 
 /* Must [@start, @end) not be mapped by one huge SPTE?  Hold mmu_lock. */
@@ -51,16 +60,16 @@ static inline bool kvm_dp_any_missing(struct kvm *kvm,
 				      const struct kvm_memory_slot *slot,
 				      gfn_t start, gfn_t end)
 {
-	struct kvm_dp *dp = READ_ONCE(kvm->dp);
+	struct kvm_dp *dp = kvm_dp_of(kvm);
 
-	return unlikely(dp) && __kvm_dp_any_missing(dp, slot, start, end);
+	return dp && __kvm_dp_any_missing(dp, slot, start, end);
 }
 
 static inline bool kvm_dp_is_frozen(struct kvm *kvm)
 {
-	struct kvm_dp *dp = READ_ONCE(kvm->dp);
+	struct kvm_dp *dp = kvm_dp_of(kvm);
 
-	return unlikely(dp) && __kvm_dp_is_frozen(dp);
+	return dp && __kvm_dp_is_frozen(dp);
 }
 
 /*
@@ -75,27 +84,29 @@ static inline int kvm_dp_access_begin(struct kvm *kvm,
 				      const struct kvm_memory_slot *slot,
 				      gfn_t gfn)
 {
-	struct kvm_dp *dp = READ_ONCE(kvm->dp);
+	struct kvm_dp *dp = kvm_dp_of(kvm);
 
-	return unlikely(dp) ? __kvm_dp_access_begin(kvm, dp, slot, gfn) : 0;
+	return dp ? __kvm_dp_access_begin(kvm, dp, slot, gfn) : 0;
 }
 
-static inline void kvm_dp_access_end(struct kvm *kvm, int idx)
+static inline void kvm_dp_access_end(struct kvm *kvm, int cookie)
 {
-	struct kvm_dp *dp = READ_ONCE(kvm->dp);
-
-	if (unlikely(dp))
-		__kvm_dp_access_end(dp, idx);
+	if (unlikely(cookie))
+		__kvm_dp_access_end(kvm->dp, cookie);
 }
 
+/* Has the vCPU come across a missing GFN, and not resolved it yet? */
 static inline bool kvm_dp_vcpu_is_pending(struct kvm_vcpu *vcpu)
 {
-	return unlikely(vcpu->dp.pending);
+	return static_branch_unlikely(&kvm_dp_used) &&
+	       vcpu->dp.state == KVM_VCPU_DP_PENDING;
 }
 
+/* At the beginning of KVM_RUN: what other ioctls came across does not count. */
 static inline void kvm_dp_vcpu_forget(struct kvm_vcpu *vcpu)
 {
-	vcpu->dp.pending = false;
+	if (kvm_dp_vcpu_is_pending(vcpu))
+		vcpu->dp.state = KVM_VCPU_DP_NONE;
 }
 
 /*
@@ -105,7 +116,10 @@ static inline void kvm_dp_vcpu_forget(struct kvm_vcpu *vcpu)
  */
 static inline int kvm_dp_vcpu_resolve(struct kvm_vcpu *vcpu)
 {
-	return kvm_dp_vcpu_is_pending(vcpu) ? __kvm_dp_vcpu_resolve(vcpu) : 1;
+	if (static_branch_unlikely(&kvm_dp_used) &&
+	    vcpu->dp.state != KVM_VCPU_DP_NONE)
+		return __kvm_dp_vcpu_resolve(vcpu);
+	return 1;
 }
 #else
 static inline bool kvm_dp_is_enabled(struct kvm *kvm)

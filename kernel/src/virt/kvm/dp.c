@@ -11,6 +11,13 @@
 #include "dp.h"
 #include "kvm_mm.h"
 
+#define CREATE_TRACE_POINTS
+#include <trace/events/kvm_dp.h>
+
+/* On while a VM has a context. */
+DEFINE_STATIC_KEY_FALSE(kvm_dp_used);
+EXPORT_SYMBOL_GPL(kvm_dp_used);
+
 void kvm_dp_get(struct kvm_dp *dp)
 {
 	kref_get(&dp->kref);
@@ -22,9 +29,11 @@ static void dp_free(struct kref *kref)
 
 	kvm_presence_destroy(&dp->presence);
 	kvm_dp_wait_fini(dp);
+	free_percpu(dp->accesses);
 	cleanup_srcu_struct(&dp->srcu);
 	mem_cgroup_put(dp->memcg);
 	kfree(dp);
+	static_branch_dec(&kvm_dp_used);
 }
 
 void kvm_dp_put(struct kvm_dp *dp)
@@ -49,6 +58,55 @@ struct kvm *kvm_dp_enter(struct kvm_dp *dp)
 void kvm_dp_leave(struct kvm_dp *dp)
 {
 	up_read(&dp->sem);
+}
+
+/* The same, with no other operation under way until kvm_dp_leave_exclusive(). */
+struct kvm *kvm_dp_enter_exclusive(struct kvm_dp *dp)
+{
+	down_write(&dp->sem);
+	if (!dp->kvm || dp->kvm->vm_dead) {
+		up_write(&dp->sem);
+		return NULL;
+	}
+	return dp->kvm;
+}
+
+void kvm_dp_leave_exclusive(struct kvm_dp *dp)
+{
+	up_write(&dp->sem);
+}
+
+/* Is there an access that began before?  Those that begin now may be counted. */
+static bool any_access(struct kvm_dp *dp)
+{
+	unsigned long begun = 0, ended = 0;
+	int cpu;
+
+	/*
+	 * An access that is not counted begins after this, and sees what the
+	 * caller published.  Pairs with smp_mb() in __kvm_dp_access_begin().
+	 */
+	smp_mb();
+	for_each_possible_cpu(cpu)
+		ended += READ_ONCE(per_cpu_ptr(dp->accesses, cpu)->ended);
+	/* Whose end was counted, its beginning will be: __kvm_dp_access_end(). */
+	smp_mb();
+	for_each_possible_cpu(cpu)
+		begun += READ_ONCE(per_cpu_ptr(dp->accesses, cpu)->begun);
+	/* What they wrote is visible to the caller. */
+	smp_mb();
+
+	return begun != ended;
+}
+
+/*
+ * Wait for KVM's own accesses that began before this.  Mostly there is none,
+ * and a grace period would cost more than all the rest of marking a page.
+ */
+void kvm_dp_wait_accesses(struct kvm_dp *dp)
+{
+	if (any_access(dp))
+		synchronize_srcu_expedited(&dp->srcu);
 }
 
 /*
@@ -91,7 +149,7 @@ int kvm_dp_freeze(struct kvm_dp *dp)
 
 	dp->n_freezes++;
 	gfn_to_pfn_cache_invalidate_gfns(kvm, 0, ~0ULL);
-	synchronize_srcu(&dp->srcu);
+	kvm_dp_wait_accesses(dp);
 out:
 	up_write(&dp->sem);
 	return r;
@@ -134,33 +192,43 @@ bool __kvm_dp_any_missing(struct kvm_dp *dp, const struct kvm_memory_slot *slot,
 }
 EXPORT_SYMBOL_GPL(__kvm_dp_any_missing);
 
+/* The cookie of an access is the index of its SRCU section, plus 1. */
+void __kvm_dp_access_end(struct kvm_dp *dp, int cookie)
+{
+	/* The access, and that it began, come before; pairs with any_access(). */
+	smp_mb();
+	this_cpu_inc(dp->accesses->ended);
+	__acquire(&dp->srcu);			/* in __kvm_dp_access_begin() */
+	srcu_read_unlock(&dp->srcu, cookie - 1);
+}
+EXPORT_SYMBOL_GPL(__kvm_dp_access_end);
+
 int __kvm_dp_access_begin(struct kvm *kvm, struct kvm_dp *dp,
 			  const struct kvm_memory_slot *slot, gfn_t gfn)
 {
 	struct kvm_vcpu *vcpu;
-	int idx;
+	int cookie;
 
+	cookie = srcu_read_lock(&dp->srcu) + 1;
+	__release(&dp->srcu);			/* in __kvm_dp_access_end() */
+	this_cpu_inc(dp->accesses->begun);
 	/*
-	 * Pairs with the full barrier of synchronize_srcu(): whoever marks
-	 * missing or freezes, publishes first and then waits for this section.
+	 * Pairs with smp_mb() in any_access(): whoever marks missing or freezes
+	 * publishes first, and then looks for accesses and waits for them.
 	 */
-	idx = srcu_read_lock(&dp->srcu);
+	smp_mb();
 	if (likely(!__kvm_dp_is_frozen(dp) && !__kvm_dp_is_missing(dp, slot, gfn)))
-		return idx;
-	srcu_read_unlock(&dp->srcu, idx);
+		return cookie;
+	__kvm_dp_access_end(dp, cookie);
 
 	vcpu = kvm_get_running_vcpu();
 	if (vcpu && vcpu->kvm == kvm && in_task())
-		kvm_dp_vcpu_note(vcpu, gfn, KVM_DP_EVENT_KVM);
+		kvm_dp_vcpu_note(vcpu, gfn, KVM_DP_EVENT_KVM |
+				 (kvm_mem_is_private(kvm, gfn) ?
+				  KVM_DP_EVENT_PRIVATE : 0));
 	return -EAGAIN;
 }
 EXPORT_SYMBOL_GPL(__kvm_dp_access_begin);
-
-void __kvm_dp_access_end(struct kvm_dp *dp, int idx)
-{
-	srcu_read_unlock(&dp->srcu, idx);
-}
-EXPORT_SYMBOL_GPL(__kvm_dp_access_end);
 
 static long control_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
 {
@@ -219,8 +287,11 @@ int kvm_dp_create_fd(struct kvm *kvm, unsigned long flags)
 
 int kvm_dp_vm_capable(struct kvm *kvm)
 {
-	return KVM_DP_CAP_EXIT | KVM_DP_CAP_WAIT | KVM_DP_CAP_MARK |
-	       KVM_DP_CAP_POPULATE | KVM_DP_CAP_EXTRACT | KVM_DP_CAP_DISCARD |
+	int gmem = KVM_DP_CAP_POPULATE | KVM_DP_CAP_EXTRACT | KVM_DP_CAP_DISCARD;
+
+	if (kvm && !kvm_arch_gmem_accessible(kvm))
+		gmem = 0;
+	return gmem | KVM_DP_CAP_EXIT | KVM_DP_CAP_WAIT | KVM_DP_CAP_MARK |
 	       KVM_DP_CAP_QUERY | KVM_DP_CAP_FREEZE | KVM_DP_CAP_COLLAPSE;
 }
 
@@ -251,9 +322,14 @@ static int dp_enable(struct kvm *kvm, u64 mode)
 	if (r)
 		goto err_free;
 
+	r = -ENOMEM;
+	dp->accesses = alloc_percpu_gfp(struct kvm_dp_accesses, GFP_KERNEL_ACCOUNT);
+	if (!dp->accesses)
+		goto err_srcu;
+
 	r = kvm_dp_wait_init(dp);
 	if (r)
-		goto err_srcu;
+		goto err_accesses;
 
 	dp->memcg = get_mem_cgroup_from_mm(current->mm);
 
@@ -261,6 +337,8 @@ static int dp_enable(struct kvm *kvm, u64 mode)
 	smp_store_release(&kvm->dp, dp);
 	return 0;
 
+err_accesses:
+	free_percpu(dp->accesses);
 err_srcu:
 	cleanup_srcu_struct(&dp->srcu);
 err_free:
@@ -295,20 +373,28 @@ int kvm_dp_vm_enable_cap(struct kvm *kvm, struct kvm_enable_cap *cap)
 	const u64 valid = KVM_DP_ENABLE | KVM_DP_MODE_EXIT | KVM_DP_MODE_WAIT |
 			  KVM_DP_ALLOW_EXTRACT;
 	u64 mode = cap->args[0];
+	int r;
 
 	if (cap->flags || cap->args[1] || cap->args[2] || cap->args[3])
 		return -EINVAL;
 
-	guard(mutex)(&kvm->lock);
-
-	if (mode == KVM_DP_DISABLE)
+	if (mode == KVM_DP_DISABLE) {
+		guard(mutex)(&kvm->lock);
 		return dp_disable(kvm);
+	}
 
 	if (mode & ~valid || !(mode & KVM_DP_ENABLE) ||
 	    !(mode & KVM_DP_MODE_EXIT) == !(mode & KVM_DP_MODE_WAIT))
 		return -EINVAL;
 
-	return dp_enable(kvm, mode);
+	/* Takes cpu_hotplug_lock, hence outside of kvm->lock. */
+	static_branch_inc(&kvm_dp_used);
+	mutex_lock(&kvm->lock);
+	r = dp_enable(kvm, mode);
+	mutex_unlock(&kvm->lock);
+	if (r)
+		static_branch_dec(&kvm_dp_used);
+	return r;
 }
 
 /* The VM goes: no operation touches it from here on, readers see the end. */

@@ -14,6 +14,12 @@
 
 struct kvm_dp_bucket;
 
+/* How many accesses began and ended on a CPU; one may do so on two. */
+struct kvm_dp_accesses {
+	unsigned long begun;
+	unsigned long ended;
+};
+
 /*
  * What the VM and the file descriptors share.  The fds hold a reference to
  * this, not to the VM.
@@ -23,8 +29,8 @@ struct kvm_dp {
 
 	/*
 	 * Read: an operation is under way, @kvm stays.  Write: the VM goes
-	 * (@kvm becomes NULL), or is frozen or thawed.  Not held while memory
-	 * of the caller is accessed, which may take forever.
+	 * (@kvm becomes NULL), is frozen or thawed, or GFNs become missing.  Not
+	 * held while memory of the caller is accessed, which may take forever.
 	 */
 	struct rw_semaphore sem;
 	struct kvm *kvm;			/* protected by @sem */
@@ -36,6 +42,7 @@ struct kvm_dp {
 
 	struct kvm_presence presence;
 	struct srcu_struct srcu;		/* accesses by KVM itself */
+	struct kvm_dp_accesses __percpu *accesses;
 	struct mem_cgroup *memcg;		/* of the VM */
 
 	struct kvm_dp_bucket *buckets;
@@ -58,6 +65,9 @@ void kvm_dp_get(struct kvm_dp *dp);
 void kvm_dp_put(struct kvm_dp *dp);
 struct kvm *kvm_dp_enter(struct kvm_dp *dp);
 void kvm_dp_leave(struct kvm_dp *dp);
+struct kvm *kvm_dp_enter_exclusive(struct kvm_dp *dp);
+void kvm_dp_leave_exclusive(struct kvm_dp *dp);
+void kvm_dp_wait_accesses(struct kvm_dp *dp);
 int kvm_dp_freeze(struct kvm_dp *dp);
 int kvm_dp_thaw(struct kvm_dp *dp);
 
@@ -75,7 +85,7 @@ int kvm_dp_collapse(struct kvm_dp *dp, struct kvm_dp_collapse __user *uargs);
 /* dp_wait.c */
 int kvm_dp_wait_init(struct kvm_dp *dp);
 void kvm_dp_wait_fini(struct kvm_dp *dp);
-void kvm_dp_wake(struct kvm_dp *dp, gfn_t gfn, unsigned long n);
+void kvm_dp_wake(struct kvm_dp *dp, gfn_t gfn, unsigned long n, bool filled);
 void kvm_dp_wake_all(struct kvm_dp *dp);
 void kvm_dp_wait_release(struct kvm_dp_session *session);
 bool kvm_dp_has_event(struct kvm_dp *dp);

@@ -39,10 +39,12 @@ static u32 extract_collect(struct kvm *kvm, struct kvm_dp *dp, gfn_t gfn,
 {
 	struct kvm_dp_target t;
 	u32 result;
+	int idx;
 
+	idx = srcu_read_lock(&kvm->srcu);
 	result = kvm_dp_target_get(kvm, gfn, &t);
 	if (result)
-		return result;
+		goto out;
 
 	want = min(want, kvm_dp_target_left(&t, gfn));
 	for (batch->n = 0; batch->n < want; batch->n++) {
@@ -51,7 +53,9 @@ static u32 extract_collect(struct kvm *kvm, struct kvm_dp *dp, gfn_t gfn,
 		if (result)
 			break;
 	}
-	kvm_dp_target_put(kvm, &t);
+	kvm_dp_target_put(&t);
+out:
+	srcu_read_unlock(&kvm->srcu, idx);
 	return result;
 }
 

@@ -15,27 +15,22 @@ u32 kvm_dp_target_get(struct kvm *kvm, gfn_t gfn, struct kvm_dp_target *ret_targ
 {
 	struct kvm_dp_target t;
 
-	t.srcu_idx = srcu_read_lock(&kvm->srcu);
 	t.slot = gfn_to_memslot(kvm, gfn);
 	if (!kvm_dp_slot_is_paged(t.slot) || !kvm_slot_can_be_private(t.slot))
-		goto err;
+		return KVM_DP_NOT_GMEM;
 
 	t.file = kvm_gmem_get_file(t.slot);
 	if (!t.file)
-		goto err;
+		return KVM_DP_NOT_GMEM;
 
 	t.mapping = t.file->f_mapping;
 	*ret_target = t;
 	return KVM_DP_OK;
-err:
-	srcu_read_unlock(&kvm->srcu, t.srcu_idx);
-	return KVM_DP_NOT_GMEM;
 }
 
-void kvm_dp_target_put(struct kvm *kvm, struct kvm_dp_target *t)
+void kvm_dp_target_put(struct kvm_dp_target *t)
 {
 	fput(t->file);
-	srcu_read_unlock(&kvm->srcu, t->srcu_idx);
 }
 
 void kvm_dp_batch_put(struct kvm_dp_batch *batch)
@@ -157,25 +152,28 @@ bool kvm_dp_gmem_is_backed(struct kvm_memory_slot *slot, gfn_t gfn)
 	return backed;
 }
 
-static int mark_all(struct kvm_dp *dp, bool missing, gfn_t gfn, u64 n)
+static int mark_all(struct kvm_dp *dp, bool missing, gfn_t gfn, u64 n,
+		    u64 *ret_done)
 {
-	unsigned long step;
-	u64 n_changed = 0;
-	int r;
+	struct kvm_presence_range range;
+	u64 done, n_changed = 0;
+	int r = 0;
 
-	for (; n; gfn += step, n -= step) {
-		step = min_t(u64, n, kvm_dp_block_left(gfn));
+	for (done = 0; done < n && !r; done += r ? 0 : range.n) {
+		range = (struct kvm_presence_range) {
+			.gfn = gfn + done,
+			.n = min_t(u64, n - done, kvm_dp_block_left(gfn + done)),
+		};
 		if (missing)
-			r = kvm_presence_mark_missing(&dp->presence, gfn, step,
-						      NULL, 0, &n_changed);
+			r = kvm_presence_mark_missing(&dp->presence, &range,
+						      &n_changed);
 		else
-			r = kvm_presence_mark_present(&dp->presence, gfn, step,
-						      NULL, 0, &n_changed);
-		if (r)
-			return r;
+			r = kvm_presence_mark_present(&dp->presence, &range, NULL,
+						      &n_changed);
 		cond_resched();
 	}
-	return 0;
+	*ret_done = done;
+	return r;
 }
 
 /*
@@ -186,55 +184,89 @@ static int discard_slot(struct kvm_dp *dp, struct kvm_dp_target *t, gfn_t gfn, u
 			bool evict)
 {
 	loff_t offset = (loff_t)kvm_dp_target_index(t, gfn) << PAGE_SHIFT;
+	u64 done = n;
 	int r = 0;
 
 	filemap_invalidate_lock(t->mapping);
 	if (evict)
-		r = mark_all(dp, true, gfn, n);
-	if (!r)
+		r = mark_all(dp, true, gfn, n, &done);
+	/* What was marked is evicted also if there was no memory for all of it. */
+	if (done)
 		kvm_gmem_punch_hole_locked(file_inode(t->file), offset,
-					   n << PAGE_SHIFT);
-	if (!r && !evict)
-		r = mark_all(dp, false, gfn, n);
+					   done << PAGE_SHIFT);
+	if (!evict)
+		r = mark_all(dp, false, gfn, n, &done);
 	filemap_invalidate_unlock(t->mapping);
 
 	if (!evict)
-		kvm_dp_wake(dp, gfn, n);
+		kvm_dp_wake(dp, gfn, done, false);
 	return r;
 }
 
-/* Every GFN private and in guest_memfd? */
-static bool range_is_private(struct kvm *kvm, gfn_t gfn, u64 n)
+static bool is_private(struct kvm *kvm, gfn_t gfn)
 {
 	struct kvm_dp_target t;
+	bool found;
+	int idx;
+
+	idx = srcu_read_lock(&kvm->srcu);
+	found = kvm_mem_is_private(kvm, gfn) && !kvm_dp_target_get(kvm, gfn, &t);
+	if (found)
+		kvm_dp_target_put(&t);
+	srcu_read_unlock(&kvm->srcu, idx);
+	return found;
+}
+
+/* Every GFN private and in guest_memfd? */
+static int check_private(struct kvm *kvm, gfn_t gfn, u64 n)
+{
 	u64 i;
 
 	for (i = 0; i < n; i++) {
-		if (!kvm_mem_is_private(kvm, gfn + i))
-			return false;
-		if (kvm_dp_target_get(kvm, gfn + i, &t))
-			return false;
-		kvm_dp_target_put(kvm, &t);
+		if (!is_private(kvm, gfn + i))
+			return -EINVAL;
+		if (fatal_signal_pending(current))
+			return -EINTR;
 		cond_resched();
 	}
-	return true;
+	return 0;
+}
+
+static int discard_range(struct kvm *kvm, struct kvm_dp *dp, gfn_t gfn, u64 left,
+			 bool evict)
+{
+	struct kvm_dp_target t;
+	int idx, r = 0;
+	u64 n;
+
+	idx = srcu_read_lock(&kvm->srcu);
+	for (; !r && left; gfn += n, left -= n) {
+		if (kvm_dp_target_get(kvm, gfn, &t)) {
+			r = -EINVAL;
+			break;
+		}
+		n = min_t(u64, left, kvm_dp_target_left(&t, gfn));
+		r = discard_slot(dp, &t, gfn, n, evict);
+		kvm_dp_target_put(&t);
+	}
+	srcu_read_unlock(&kvm->srcu, idx);
+	return r;
 }
 
 int kvm_dp_discard(struct kvm_dp *dp, struct kvm_dp_discard __user *uargs)
 {
 	struct kvm_dp_discard args;
-	struct kvm_dp_target t;
 	struct kvm *kvm;
-	gfn_t gfn;
-	u64 left, n;
-	int r = 0;
+	bool evict;
+	int r;
 
 	if (copy_from_user(&args, uargs, sizeof(args)))
 		return -EFAULT;
 	if (args.pad || args.reserved[0] || args.reserved[1] ||
-	    args.flags & ~KVM_DP_DISCARD_EVICT || !args.n_pages ||
-	    args.gfn + args.n_pages < args.gfn)
+	    args.flags & ~KVM_DP_DISCARD_EVICT ||
+	    !kvm_dp_range_is_valid(args.gfn, args.n_pages))
 		return -EINVAL;
+	evict = args.flags & KVM_DP_DISCARD_EVICT;
 
 	kvm = kvm_dp_enter(dp);
 	if (!kvm)
@@ -244,24 +276,13 @@ int kvm_dp_discard(struct kvm_dp *dp, struct kvm_dp_discard __user *uargs)
 		r = -EBUSY;
 	else if (!kvm_arch_gmem_accessible(kvm))
 		r = -EOPNOTSUPP;
-	else if (!range_is_private(kvm, args.gfn, args.n_pages))
-		r = -EINVAL;
-
-	gfn = args.gfn;
-	left = args.n_pages;
-	while (!r && left) {
-		if (kvm_dp_target_get(kvm, gfn, &t)) {
-			r = -EINVAL;
-			break;
-		}
-		n = min_t(u64, left, kvm_dp_target_left(&t, gfn));
-		r = discard_slot(dp, &t, gfn, n, args.flags & KVM_DP_DISCARD_EVICT);
-		kvm_dp_target_put(kvm, &t);
-		gfn += n;
-		left -= n;
-	}
-	if (args.flags & KVM_DP_DISCARD_EVICT)
-		synchronize_srcu(&dp->srcu);
+	else
+		r = check_private(kvm, args.gfn, args.n_pages);
+	if (!r)
+		r = discard_range(kvm, dp, args.gfn, args.n_pages, evict);
 	kvm_dp_leave(dp);
+
+	if (evict)
+		kvm_dp_wait_accesses(dp);
 	return r;
 }

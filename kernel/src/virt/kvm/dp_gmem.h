@@ -7,7 +7,7 @@
 
 #define KVM_DP_BATCH	16
 
-/* Folios of consecutive GFNs, each with a reference; NULL for a hole. */
+/* Folios of @n consecutive GFNs, each with a reference; NULL for a hole. */
 struct kvm_dp_batch {
 	struct folio *folios[KVM_DP_BATCH];
 	unsigned long n;
@@ -18,11 +18,11 @@ struct kvm_dp_target {
 	struct kvm_memory_slot *slot;
 	struct file *file;
 	struct address_space *mapping;
-	int srcu_idx;
 };
 
+/* Hold kvm->srcu from one to the other. */
 u32 kvm_dp_target_get(struct kvm *kvm, gfn_t gfn, struct kvm_dp_target *ret_target);
-void kvm_dp_target_put(struct kvm *kvm, struct kvm_dp_target *t);
+void kvm_dp_target_put(struct kvm_dp_target *t);
 void kvm_dp_batch_put(struct kvm_dp_batch *batch);
 
 static inline unsigned long kvm_dp_target_left(struct kvm_dp_target *t, gfn_t gfn)

@@ -14,6 +14,8 @@
 
 #include "dp.h"
 
+#include <trace/events/kvm_dp.h>
+
 #ifndef kvm_arch_dp_collapse
 static void kvm_arch_dp_collapse(struct kvm *kvm,
 				 const struct kvm_memory_slot *slot,
@@ -59,6 +61,8 @@ int kvm_dp_collapse_complete(struct kvm *kvm, struct kvm_dp *dp, gfn_t gfn, u64 
 		idx = srcu_read_lock(&kvm->srcu);
 		collapse_block(kvm, start, start + KVM_PRESENCE_BLOCK_GFNS);
 		srcu_read_unlock(&kvm->srcu, idx);
+		++kvm->stat.generic.dp_collapsed;
+		trace_kvm_dp_collapse(start);
 
 		if (fatal_signal_pending(current))
 			return -EINTR;
@@ -67,11 +71,14 @@ int kvm_dp_collapse_complete(struct kvm *kvm, struct kvm_dp *dp, gfn_t gfn, u64 
 	return 0;
 }
 
+/* A block at a time, so that whoever wants the VM for himself gets in between. */
 int kvm_dp_collapse(struct kvm_dp *dp, struct kvm_dp_collapse __user *uargs)
 {
 	struct kvm_dp_collapse args;
 	struct kvm *kvm;
-	int r;
+	gfn_t gfn, end;
+	u64 n;
+	int r = 0;
 
 	if (copy_from_user(&args, uargs, sizeof(args)))
 		return -EFAULT;
@@ -79,11 +86,14 @@ int kvm_dp_collapse(struct kvm_dp *dp, struct kvm_dp_collapse __user *uargs)
 	    args.reserved[2] || !kvm_dp_range_is_valid(args.gfn, args.n_pages))
 		return -EINVAL;
 
-	kvm = kvm_dp_enter(dp);
-	if (!kvm)
-		return -ENODEV;
-
-	r = kvm_dp_collapse_complete(kvm, dp, args.gfn, args.n_pages);
-	kvm_dp_leave(dp);
+	end = args.gfn + args.n_pages;
+	for (gfn = args.gfn; !r && gfn < end; gfn += n) {
+		n = min_t(u64, end - gfn, kvm_dp_block_left(gfn));
+		kvm = kvm_dp_enter(dp);
+		if (!kvm)
+			return -ENODEV;
+		r = kvm_dp_collapse_complete(kvm, dp, gfn, n);
+		kvm_dp_leave(dp);
+	}
 	return r;
 }

@@ -8,6 +8,8 @@
  *     under mmu_lock: a fault that tested presence before 1. is stale;
  *  3. kill gfn_to_pfn caches of the range;
  *  4. wait for KVM's own accesses that tested presence before 1.
+ * The first three happen under dp->sem held for writing: while it is held for
+ * reading, presence only grows.  The last one without, as it may take long.
  */
 #include <linux/bitmap.h>
 #include <linux/sched/signal.h>
@@ -16,7 +18,11 @@
 #include "dp.h"
 #include "kvm_mm.h"
 
-#define BLOCK	KVM_PRESENCE_BLOCK_GFNS
+#define BLOCK		KVM_PRESENCE_BLOCK_GFNS
+
+/* What is done without letting go of dp->sem. */
+#define CHUNK_GFNS	(512 * BLOCK)
+#define CHUNK_BITS	(PAGE_SIZE * BITS_PER_BYTE)
 
 static void zap_range(struct kvm *kvm, gfn_t start, gfn_t end)
 {
@@ -55,123 +61,109 @@ static void zap_range(struct kvm *kvm, gfn_t start, gfn_t end)
 	gfn_to_pfn_cache_invalidate_gfns(kvm, start, end);
 }
 
-static bool has_missing_private(struct kvm *kvm, struct kvm_dp *dp, gfn_t gfn,
-				unsigned long n, const unsigned long *bits)
+/*
+ * Of a range the GFNs that are missing.  -EINVAL if one of them is private: who
+ * never arrived must not become present by fiat.
+ */
+static int missing_shared(struct kvm *kvm, struct kvm_dp *dp,
+			  const struct kvm_presence_range *range,
+			  unsigned long *ret_bitmap)
 {
-	DECLARE_BITMAP(missing, BLOCK);
 	unsigned long i;
 
-	kvm_presence_get(&dp->presence, gfn, n, missing);
-	for_each_set_bit(i, missing, n) {
-		if ((!bits || test_bit(i, bits)) &&
-		    kvm_mem_is_private(kvm, gfn + i))
-			return true;
+	kvm_presence_get(&dp->presence, range->gfn, range->n, ret_bitmap);
+	for_each_set_bit(i, ret_bitmap, range->n) {
+		if (range->bitmap && !test_bit(range->bit + i, range->bitmap))
+			__clear_bit(i, ret_bitmap);
+		else if (kvm_mem_is_private(kvm, range->gfn + i))
+			return -EINVAL;
 	}
-	return false;
+	return 0;
 }
 
 /*
- * At most one block.  A private page that never arrived must not become present
- * by fiat; slots_lock keeps the GFNs from being converted in between.
+ * slots_lock keeps the GFNs from being converted in between.  Private ones may
+ * be evicted in between, hence only those are marked that are known as shared.
  */
-static int mark_shared_present(struct kvm *kvm, struct kvm_dp *dp, gfn_t gfn,
-			       unsigned long n, const unsigned long *bits,
+static int mark_shared_present(struct kvm *kvm, struct kvm_dp *dp,
+			       const struct kvm_presence_range *range,
 			       u64 *n_changed)
 {
-	int r = -EINVAL;
+	DECLARE_BITMAP(bitmap, BLOCK);
+	struct kvm_presence_range shared = {
+		.gfn = range->gfn,
+		.n = range->n,
+		.bitmap = bitmap,
+	};
+	u64 n_before = *n_changed;
+	int r;
 
 	mutex_lock(&kvm->slots_lock);
-	if (!has_missing_private(kvm, dp, gfn, n, bits))
-		r = kvm_presence_mark_present(&dp->presence, gfn, n, bits, 0,
+	r = missing_shared(kvm, dp, range, bitmap);
+	if (!r)
+		r = kvm_presence_mark_present(&dp->presence, &shared, NULL,
 					      n_changed);
 	mutex_unlock(&kvm->slots_lock);
 
-	if (r)
+	if (r || *n_changed == n_before)
 		return r;
-	kvm_dp_wake(dp, gfn, n);
-	return kvm_dp_collapse_complete(kvm, dp, gfn, n);
+	kvm_dp_wake(dp, range->gfn, range->n, false);
+	return kvm_dp_collapse_complete(kvm, dp, range->gfn, range->n);
 }
 
-enum mark_step {
+enum mark_what {
 	MARK_MISSING,
 	CHECK_PRESENT,		/* before anything is marked present */
 	MARK_PRESENT,
 };
 
-static int mark_step(struct kvm *kvm, struct kvm_dp *dp, enum mark_step what,
-		     gfn_t gfn, unsigned long n, const unsigned long *bits,
-		     u64 *n_changed)
+static int mark_blocks(struct kvm *kvm, struct kvm_dp *dp, enum mark_what what,
+		       gfn_t gfn, u64 n, const unsigned long *bitmap,
+		       u64 *n_changed, u64 *ret_done)
 {
-	switch (what) {
-	case MARK_MISSING:
-		return kvm_presence_mark_missing(&dp->presence, gfn, n, bits, 0,
-						 n_changed);
-	case CHECK_PRESENT:
-		return has_missing_private(kvm, dp, gfn, n, bits) ? -EINVAL : 0;
-	default:
-		return mark_shared_present(kvm, dp, gfn, n, bits, n_changed);
-	}
-}
-
-static int mark_steps(struct kvm *kvm, struct kvm_dp *dp, enum mark_step what,
-		      gfn_t gfn, u64 n, const u64 __user *ubitmap, u64 *n_changed,
-		      u64 *ret_done)
-{
-	DECLARE_BITMAP(bits, BLOCK);
-	unsigned long step, words;
-	u64 done = 0;
+	struct kvm_presence_range range = { .bitmap = bitmap };
+	DECLARE_BITMAP(missing, BLOCK);
+	u64 done;
 	int r = 0;
 
-	while (done < n) {
-		step = min_t(u64, kvm_dp_block_left(gfn + done), n - done);
-		if (ubitmap) {
-			/* Up to the end of the user's word, from then on whole words. */
-			if (step > BITS_PER_LONG - done % BITS_PER_LONG &&
-			    done % BITS_PER_LONG)
-				step = BITS_PER_LONG - done % BITS_PER_LONG;
-			words = BITS_TO_LONGS(done % BITS_PER_LONG + step);
-			if (copy_from_user(bits, ubitmap + done / BITS_PER_LONG,
-					   words * sizeof(u64))) {
-				r = -EFAULT;
-				break;
-			}
-			bitmap_shift_right(bits, bits, done % BITS_PER_LONG, BLOCK);
-		}
+	for (done = 0; !r && done < n; done += range.n) {
+		range.gfn = gfn + done;
+		range.n = min_t(u64, kvm_dp_block_left(range.gfn), n - done);
+		range.bit = bitmap ? done : 0;
 
-		r = mark_step(kvm, dp, what, gfn + done, step,
-			      ubitmap ? bits : NULL, n_changed);
+		switch (what) {
+		case MARK_MISSING:
+			r = kvm_presence_mark_missing(&dp->presence, &range,
+						      n_changed);
+			break;
+		case CHECK_PRESENT:
+			r = missing_shared(kvm, dp, &range, missing);
+			break;
+		case MARK_PRESENT:
+			r = mark_shared_present(kvm, dp, &range, n_changed);
+			break;
+		}
 		if (r)
 			break;
-		done += step;
-
-		if (fatal_signal_pending(current)) {
+		if (fatal_signal_pending(current))
 			r = -EINTR;
-			break;
-		}
 		cond_resched();
 	}
 	*ret_done = done;
 	return r;
 }
 
-static int mark_range(struct kvm *kvm, struct kvm_dp *dp, bool missing, gfn_t gfn,
-		      u64 n, const u64 __user *ubitmap, u64 *n_changed)
+/* Held: dp->sem, for writing if GFNs are to become missing. */
+static int mark_locked(struct kvm *kvm, struct kvm_dp *dp, enum mark_what what,
+		       gfn_t gfn, u64 n, const unsigned long *bitmap,
+		       u64 *n_changed)
 {
 	u64 done;
 	int r;
 
-	if (!missing) {
-		r = mark_steps(kvm, dp, CHECK_PRESENT, gfn, n, ubitmap, n_changed,
-			       &done);
-		return r ?: mark_steps(kvm, dp, MARK_PRESENT, gfn, n, ubitmap,
-				       n_changed, &done);
-	}
-
-	r = mark_steps(kvm, dp, MARK_MISSING, gfn, n, ubitmap, n_changed, &done);
-	if (done) {
+	r = mark_blocks(kvm, dp, what, gfn, n, bitmap, n_changed, &done);
+	if (what == MARK_MISSING && done)
 		zap_range(kvm, gfn, gfn + done);
-		synchronize_srcu(&dp->srcu);
-	}
 	return r;
 }
 
@@ -191,7 +183,8 @@ static int mark_whole_vm(struct kvm *kvm, struct kvm_dp *dp, gfn_t gfn,
 		end = slot->base_gfn + slot->npages;
 		if (start >= end)
 			continue;
-		r = mark_range(kvm, dp, true, start, end - start, NULL, n_changed);
+		r = mark_locked(kvm, dp, MARK_MISSING, start, end - start, NULL,
+				n_changed);
 		if (r)
 			break;
 	}
@@ -199,12 +192,85 @@ static int mark_whole_vm(struct kvm *kvm, struct kvm_dp *dp, gfn_t gfn,
 	return r;
 }
 
+/* @n is 0 for the whole VM.  The caller's memory is not touched here. */
+static int mark_chunk(struct kvm_dp *dp, enum mark_what what, gfn_t gfn, u64 n,
+		      const unsigned long *bitmap, u64 *n_changed)
+{
+	bool exclusive = what == MARK_MISSING;
+	struct kvm *kvm;
+	int r;
+
+	kvm = exclusive ? kvm_dp_enter_exclusive(dp) : kvm_dp_enter(dp);
+	if (!kvm)
+		return -ENODEV;
+
+	if (dp->frozen)
+		r = -EBUSY;
+	else if (!n)
+		r = mark_whole_vm(kvm, dp, gfn, n_changed);
+	else
+		r = mark_locked(kvm, dp, what, gfn, n, bitmap, n_changed);
+
+	if (exclusive)
+		kvm_dp_leave_exclusive(dp);
+	else
+		kvm_dp_leave(dp);
+	return r;
+}
+
+/*
+ * In chunks, so that a FREEZE gets in between, and the bitmap is read while
+ * nothing is held: reading it may take as long as its owner likes.
+ */
+static int mark_chunks(struct kvm_dp *dp, enum mark_what what, gfn_t gfn, u64 n,
+		       const u64 __user *ubitmap, u64 *n_changed)
+{
+	unsigned long *bitmap = NULL;
+	u64 done, step;
+	int r = 0;
+
+	if (ubitmap) {
+		bitmap = kmalloc(PAGE_SIZE, GFP_KERNEL_ACCOUNT);
+		if (!bitmap)
+			return -ENOMEM;
+	}
+
+	for (done = 0; !r && done < n; done += step) {
+		step = min_t(u64, n - done, bitmap ? CHUNK_BITS : CHUNK_GFNS);
+		if (bitmap && copy_from_user(bitmap, ubitmap + done / BITS_PER_LONG,
+					     BITS_TO_LONGS(step) * sizeof(u64)))
+			r = -EFAULT;
+		else
+			r = mark_chunk(dp, what, gfn + done, step, bitmap,
+				       n_changed);
+		cond_resched();
+	}
+
+	kfree(bitmap);
+	return r;
+}
+
+static int mark_range(struct kvm_dp *dp, enum mark_what what, gfn_t gfn, u64 n,
+		      const u64 __user *ubitmap, u64 *n_changed)
+{
+	int r;
+
+	if (what == MARK_MISSING) {
+		r = n ? mark_chunks(dp, what, gfn, n, ubitmap, n_changed) :
+			mark_chunk(dp, what, gfn, 0, NULL, n_changed);
+		kvm_dp_wait_accesses(dp);
+		return r;
+	}
+
+	r = mark_chunks(dp, CHECK_PRESENT, gfn, n, ubitmap, n_changed);
+	return r ?: mark_chunks(dp, MARK_PRESENT, gfn, n, ubitmap, n_changed);
+}
+
 int kvm_dp_mark(struct kvm_dp *dp, struct kvm_dp_mark __user *uargs)
 {
+	enum mark_what what = MARK_PRESENT;
 	struct kvm_dp_mark args;
-	struct kvm *kvm;
 	u64 n_changed = 0;
-	bool missing;
 	int r;
 
 	if (copy_from_user(&args, uargs, sizeof(args)))
@@ -213,22 +279,16 @@ int kvm_dp_mark(struct kvm_dp *dp, struct kvm_dp_mark __user *uargs)
 		return -EINVAL;
 	if (args.flags != KVM_DP_MARK_MISSING && args.flags != KVM_DP_MARK_PRESENT)
 		return -EINVAL;
-	missing = args.flags == KVM_DP_MARK_MISSING;
+	if (args.flags == KVM_DP_MARK_MISSING)
+		what = MARK_MISSING;
 
-	kvm = kvm_dp_enter(dp);
-	if (!kvm)
-		return -ENODEV;
-
-	if (dp->frozen)
-		r = -EBUSY;
-	else if (missing && args.n_pages == ~0ULL && !args.bitmap)
-		r = mark_whole_vm(kvm, dp, args.gfn, &n_changed);
+	if (what == MARK_MISSING && args.n_pages == ~0ULL && !args.bitmap)
+		args.n_pages = 0;
 	else if (!kvm_dp_range_is_valid(args.gfn, args.n_pages))
-		r = -EINVAL;
-	else
-		r = mark_range(kvm, dp, missing, args.gfn, args.n_pages,
-			       u64_to_user_ptr(args.bitmap), &n_changed);
-	kvm_dp_leave(dp);
+		return -EINVAL;
+
+	r = mark_range(dp, what, args.gfn, args.n_pages,
+		       u64_to_user_ptr(args.bitmap), &n_changed);
 
 	if (put_user(n_changed, &uargs->n_changed))
 		return -EFAULT;
@@ -240,19 +300,11 @@ int kvm_dp_mark_range_missing(struct kvm *kvm, gfn_t start, gfn_t end)
 {
 	struct kvm_dp *dp = READ_ONCE(kvm->dp);
 	u64 n_changed = 0;
-	int r;
 
 	if (!dp || !kvm_dp_range_is_valid(start, end - start))
 		return -EINVAL;
-	if (!kvm_dp_enter(dp))
-		return -ENODEV;
 
-	if (dp->frozen)
-		r = -EBUSY;
-	else
-		r = mark_range(kvm, dp, true, start, end - start, NULL, &n_changed);
-	kvm_dp_leave(dp);
-	return r;
+	return mark_range(dp, MARK_MISSING, start, end - start, NULL, &n_changed);
 }
 
 static void query_block(struct kvm *kvm, struct kvm_dp *dp, u32 what, gfn_t gfn,
@@ -275,37 +327,43 @@ static void query_block(struct kvm *kvm, struct kvm_dp *dp, u32 what, gfn_t gfn,
 	}
 }
 
-static int query_range(struct kvm *kvm, struct kvm_dp *dp,
-		       struct kvm_dp_query *args)
+/* At most a block's worth of GFNs, from anywhere in a block. */
+static void query_step(struct kvm *kvm, struct kvm_dp *dp, u32 what, gfn_t gfn,
+		       unsigned long n, unsigned long *ret_bits)
+{
+	unsigned long head = min(n, kvm_dp_block_left(gfn));
+	DECLARE_BITMAP(tail, BLOCK);
+	int idx;
+
+	bitmap_zero(ret_bits, BLOCK);
+	idx = srcu_read_lock(&kvm->srcu);
+	query_block(kvm, dp, what, gfn, head, ret_bits);
+	if (head < n) {
+		bitmap_zero(tail, BLOCK);
+		query_block(kvm, dp, what, gfn + head, n - head, tail);
+		bitmap_shift_left(tail, tail, head, BLOCK);
+		bitmap_or(ret_bits, ret_bits, tail, BLOCK);
+	}
+	srcu_read_unlock(&kvm->srcu, idx);
+}
+
+/* As when marking, nothing is held while the caller's bitmap is written. */
+static int query_range(struct kvm_dp *dp, struct kvm_dp_query *args)
 {
 	u64 __user *ubitmap = u64_to_user_ptr(args->bitmap);
 	DECLARE_BITMAP(bits, BLOCK);
 	unsigned long step;
+	struct kvm *kvm;
 	u64 done;
-	int idx;
 
 	for (done = 0; done < args->n_pages; done += step) {
-		/* Steps of whole user words, within a block. */
 		step = min_t(u64, BLOCK, args->n_pages - done);
-		if ((args->gfn + done) & (BLOCK - 1))
-			step = min_t(u64, BITS_PER_LONG, args->n_pages - done);
 
-		bitmap_zero(bits, BLOCK);
-		idx = srcu_read_lock(&kvm->srcu);
-		if (step > kvm_dp_block_left(args->gfn + done)) {
-			unsigned long head = kvm_dp_block_left(args->gfn + done);
-			DECLARE_BITMAP(tail, BLOCK);
-
-			query_block(kvm, dp, args->flags, args->gfn + done, head, bits);
-			bitmap_zero(tail, BLOCK);
-			query_block(kvm, dp, args->flags, args->gfn + done + head,
-				    step - head, tail);
-			bitmap_shift_left(tail, tail, head, BLOCK);
-			bitmap_or(bits, bits, tail, BLOCK);
-		} else {
-			query_block(kvm, dp, args->flags, args->gfn + done, step, bits);
-		}
-		srcu_read_unlock(&kvm->srcu, idx);
+		kvm = kvm_dp_enter(dp);
+		if (!kvm)
+			return -ENODEV;
+		query_step(kvm, dp, args->flags, args->gfn + done, step, bits);
+		kvm_dp_leave(dp);
 
 		args->n_set += bitmap_weight(bits, step);
 		if (ubitmap && copy_to_user(ubitmap + done / BITS_PER_LONG, bits,
@@ -321,8 +379,7 @@ static int query_range(struct kvm *kvm, struct kvm_dp *dp,
 int kvm_dp_query(struct kvm_dp *dp, struct kvm_dp_query __user *uargs)
 {
 	struct kvm_dp_query args;
-	struct kvm *kvm;
-	int r = 0;
+	int r;
 
 	if (copy_from_user(&args, uargs, sizeof(args)))
 		return -EFAULT;
@@ -339,18 +396,17 @@ int kvm_dp_query(struct kvm_dp *dp, struct kvm_dp_query __user *uargs)
 		return -EINVAL;
 	}
 
-	kvm = kvm_dp_enter(dp);
-	if (!kvm)
-		return -ENODEV;
-
 	args.n_set = 0;
-	r = query_range(kvm, dp, &args);
+	r = query_range(dp, &args);
+	if (r)
+		return r;
+
+	if (!kvm_dp_enter(dp))
+		return -ENODEV;
 	args.status = dp->frozen ? KVM_DP_STATUS_FROZEN : 0;
 	args.n_missing = kvm_presence_n_missing(&dp->presence);
 	args.n_waiters = atomic_read(&dp->n_waiters);
 	kvm_dp_leave(dp);
 
-	if (!r && copy_to_user(uargs, &args, sizeof(args)))
-		r = -EFAULT;
-	return r;
+	return copy_to_user(uargs, &args, sizeof(args)) ? -EFAULT : 0;
 }

@@ -4,10 +4,11 @@
  *
  * Populate copies from its caller with no lock held (the source may itself be
  * paged by somebody slow), into folios that nobody else knows.  Then, holding
- * the file's invalidate lock shared (no PUNCH_HOLE, no discard, no unbind) and
- * the folio's lock, "is it missing", insert and mark present are one step: a
- * page that the guest may have written is never overwritten, and a page is never
- * visible before its contents.
+ * dp->sem for reading (no GFN is marked missing), the file's invalidate lock shared
+ * (none is evicted; no PUNCH_HOLE, no unbind) and the folios' locks, "is it
+ * missing", insert and mark present are one step for a whole batch: a page that
+ * the guest may have written is never overwritten, and a page is never visible
+ * before its contents.  Folios are locked in the order of their index.
  */
 #include <linux/highmem.h>
 #include <linux/pagemap.h>
@@ -15,154 +16,235 @@
 
 #include "dp_gmem.h"
 
-/* Allocate and fill up to @want folios.  On failure what was filled is kept. */
-static u32 batch_fill(struct kvm_dp_batch *batch, unsigned long want,
-		      const void __user *from)
+#include <trace/events/kvm_dp.h>
+
+/* No mempolicy: the pager's is not the guest's. */
+static noinline_for_stack unsigned long alloc_folios(struct folio **folios,
+						     unsigned long want)
 {
-	struct folio *folio;
-	unsigned long left;
-	void *to;
+	struct page *pages[KVM_DP_BATCH] = {};
+	unsigned long i, n;
 
-	for (batch->n = 0; batch->n < want; batch->n++) {
-		folio = folio_alloc(GFP_HIGHUSER, 0);
-		if (!folio)
-			return KVM_DP_NOMEM;
-
-		to = kmap_local_folio(folio, 0);
-		left = __copy_from_user(to, from + batch->n * PAGE_SIZE, PAGE_SIZE);
-		kunmap_local(to);
-		if (left) {
-			folio_put(folio);
-			return KVM_DP_FAULT;
-		}
-		batch->folios[batch->n] = folio;
-	}
-	return KVM_DP_OK;
+	n = alloc_pages_bulk_array(GFP_HIGHUSER, want, pages);
+	for (i = 0; i < n; i++)
+		folios[i] = page_folio(pages[i]);
+	return n;
 }
 
-/* Under the folio's lock: publish its contents, if nobody was quicker. */
-static int publish(struct kvm_dp *dp, gfn_t gfn, struct folio *folio,
-		   u64 *n_changed)
+/* Returns how many it got. */
+static unsigned long batch_alloc(struct kvm_dp_batch *batch, unsigned long want)
 {
-	u64 changed = 0;
-	int r;
-
-	folio_mark_uptodate(folio);
-	r = kvm_presence_mark_present(&dp->presence, gfn, 1, NULL, 0, &changed);
-	*n_changed += changed;
-	return r;
+	if (want > 1) {
+		batch->n = alloc_folios(batch->folios, want);
+	} else {
+		batch->folios[0] = folio_alloc(GFP_HIGHUSER, 0);
+		batch->n = !!batch->folios[0];
+	}
+	return batch->n;
 }
 
 /*
- * Make one missing GFN present with the contents of @new.  Returns KVM_DP_*;
- * *@ret_skipped says that it was present.
+ * Allocate up to @want folios and fill them; *@ret_filled says how many were.
+ * If it is less than allocated, the next one cannot be read.
  */
-static u32 populate_page(struct kvm *kvm, struct kvm_dp *dp, struct kvm_dp_target *t,
-			 gfn_t gfn, struct folio *new, bool *ret_skipped)
+static u32 batch_fill(struct kvm_dp_batch *batch, unsigned long want,
+		      const void __user *from, unsigned long *ret_filled)
+{
+	unsigned long i, left;
+	void *to;
+
+	*ret_filled = 0;
+	if (!batch_alloc(batch, want))
+		return KVM_DP_NOMEM;
+
+	for (i = 0; i < batch->n; i++) {
+		to = kmap_local_folio(batch->folios[i], 0);
+		left = __copy_from_user(to, from + i * PAGE_SIZE, PAGE_SIZE);
+		kunmap_local(to);
+		if (left)
+			break;
+	}
+	*ret_filled = i;
+	return i ? KVM_DP_OK : KVM_DP_FAULT;
+}
+
+/*
+ * Put @new, or its contents if there is a folio already, at the place of a missing
+ * @gfn.  Returns that folio locked, or NULL: *@ret_result says why, KVM_DP_OK if
+ * somebody was quicker.
+ */
+static struct folio *insert(struct kvm_dp *dp, struct kvm_dp_target *t, gfn_t gfn,
+			    struct folio *new, u32 *ret_result)
 {
 	pgoff_t index = kvm_dp_target_index(t, gfn);
 	struct folio *folio;
-	u64 n_changed = 0;
-	u32 result = KVM_DP_OK;
 	int r;
 
 again:
-	*ret_skipped = false;
-	if (!kvm_presence_is_missing(&dp->presence, gfn)) {
-		*ret_skipped = true;
-		return KVM_DP_OK;
-	}
-	if (!kvm_mem_is_private(kvm, gfn))
-		return KVM_DP_KIND_CHANGED;
-
+	*ret_result = KVM_DP_OK;
 	r = filemap_add_folio(t->mapping, new, index,
 			      mapping_gfp_mask(t->mapping));
 	if (!r) {
-		folio = new;
-		folio_get(folio);
-	} else if (r == -EEXIST) {
-		folio = filemap_lock_folio(t->mapping, index);
-		if (IS_ERR(folio))
-			goto again;
-		if (!kvm_presence_is_missing(&dp->presence, gfn)) {
-			*ret_skipped = true;
-			goto out;
-		}
-		if (folio_test_hwpoison(folio)) {
-			result = KVM_DP_POISONED;
-			goto out;
-		}
-		copy_highpage(folio_file_page(folio, index), folio_page(new, 0));
-	} else {
-		return KVM_DP_NOMEM;
+		folio_get(new);
+		folio_mark_uptodate(new);
+		return new;
+	}
+	if (r != -EEXIST) {
+		*ret_result = KVM_DP_NOMEM;
+		return NULL;
 	}
 
-	result = publish(dp, gfn, folio, &n_changed) ? KVM_DP_NOMEM : KVM_DP_OK;
-	if (!n_changed) {
+	folio = filemap_lock_folio(t->mapping, index);
+	if (IS_ERR(folio))
+		goto again;
+	if (!kvm_presence_is_missing(&dp->presence, gfn))
+		goto unlock;
+	if (folio_test_hwpoison(folio)) {
+		*ret_result = KVM_DP_POISONED;
+		goto unlock;
+	}
+	copy_highpage(folio_file_page(folio, index), folio_page(new, 0));
+	folio_mark_uptodate(folio);
+	return folio;
+
+unlock:
+	folio_unlock(folio);
+	folio_put(folio);
+	return NULL;
+}
+
+/* How many of the GFNs come before the first that is missing and not private? */
+static unsigned long n_private(struct kvm *kvm, gfn_t gfn, unsigned long n,
+			       const unsigned long *missing)
+{
+	unsigned long i;
+
+	if (kvm_range_has_memory_attributes(kvm, gfn, gfn + n,
+					    KVM_MEMORY_ATTRIBUTE_PRIVATE,
+					    KVM_MEMORY_ATTRIBUTE_PRIVATE))
+		return n;
+
+	for_each_set_bit(i, missing, n) {
+		if (!kvm_mem_is_private(kvm, gfn + i))
+			return i;
+	}
+	return n;
+}
+
+/*
+ * Make the missing ones of GFNs [@gfn, @gfn + @n), all in one block, present with
+ * the contents of @batch.  Adds what was done to @vec.
+ */
+static u32 populate_pages(struct kvm *kvm, struct kvm_dp *dp,
+			  struct kvm_dp_target *t, gfn_t gfn, unsigned long n,
+			  const struct kvm_dp_batch *batch, struct kvm_dp_vec *vec)
+{
+	DECLARE_BITMAP(missing, KVM_DP_BATCH);
+	DECLARE_BITMAP(changed, KVM_DP_BATCH);
+	struct kvm_presence_range range = { .gfn = gfn };
+	struct folio *folios[KVM_DP_BATCH];
+	u32 result = KVM_DP_OK;
+	u64 n_changed = 0;
+	unsigned long i;
+	bool failed;
+
+	kvm_presence_get(&dp->presence, gfn, n, missing);
+	if (bitmap_empty(missing, n)) {
+		vec->n_done += n;
+		vec->n_skipped += n;
+		return KVM_DP_OK;
+	}
+	range.n = n_private(kvm, gfn, n, missing);
+	if (range.n < n)
+		result = KVM_DP_KIND_CHANGED;
+
+	for (i = 0; i < range.n; i++) {
+		folios[i] = NULL;
+		if (!test_bit(i, missing))
+			continue;
+		folios[i] = insert(dp, t, gfn + i, batch->folios[i], &result);
+		if (!folios[i] && result)
+			break;
+	}
+	range.n = i;
+	if (!range.n)
+		return result;
+
+	failed = kvm_presence_mark_present(&dp->presence, &range, changed,
+					   &n_changed);
+	for (i = 0; i < range.n; i++) {
+		if (!folios[i])
+			continue;
 		/*
 		 * A populate with zeros needs no folio and came first, or there
 		 * was no memory to note the change.  Zeros are right for the
 		 * one, and not seen by anybody for the other.
 		 */
-		clear_highpage(folio_file_page(folio, index));
-		*ret_skipped = !result;
+		if (!test_bit(i, changed))
+			clear_highpage(folio_file_page(folios[i],
+						       kvm_dp_target_index(t, gfn + i)));
+		folio_unlock(folios[i]);
+		folio_put(folios[i]);
 	}
-out:
-	folio_unlock(folio);
-	folio_put(folio);
+	if (failed)
+		return KVM_DP_NOMEM;
+
+	vec->n_done += range.n;
+	vec->n_skipped += range.n - n_changed;
+	kvm->stat.generic.dp_populated += n_changed;
+	trace_kvm_dp_populate(gfn, range.n, n_changed, result);
 	return result;
 }
 
 static u32 populate_batch(struct kvm *kvm, struct kvm_dp *dp, gfn_t gfn,
-			  struct kvm_dp_batch *batch, struct kvm_dp_vec *vec)
+			  unsigned long n, const struct kvm_dp_batch *batch,
+			  struct kvm_dp_vec *vec)
 {
+	u64 n_before = vec->n_done;
 	struct kvm_dp_target t;
-	unsigned long i, n;
-	bool skipped;
 	u32 result;
+	int idx;
 
+	idx = srcu_read_lock(&kvm->srcu);
 	result = kvm_dp_target_get(kvm, gfn, &t);
-	if (result)
-		return result;
-
-	n = min(batch->n, kvm_dp_target_left(&t, gfn));
-	filemap_invalidate_lock_shared(t.mapping);
-	for (i = 0; i < n; i++) {
-		result = populate_page(kvm, dp, &t, gfn + i, batch->folios[i],
-				       &skipped);
-		if (result)
-			break;
-		vec->n_done++;
-		vec->n_skipped += skipped;
+	if (!result) {
+		n = min(n, kvm_dp_target_left(&t, gfn));
+		filemap_invalidate_lock_shared(t.mapping);
+		result = populate_pages(kvm, dp, &t, gfn, n, batch, vec);
+		filemap_invalidate_unlock_shared(t.mapping);
+		kvm_dp_target_put(&t);
 	}
-	filemap_invalidate_unlock_shared(t.mapping);
-	kvm_dp_target_put(kvm, &t);
+	srcu_read_unlock(&kvm->srcu, idx);
 
-	if (i)
-		kvm_dp_wake(dp, gfn, i);
+	if (vec->n_done > n_before)
+		kvm_dp_wake(dp, gfn, vec->n_done - n_before, true);
 	return result;
 }
 
-/* An evicted page may still be in the file: it must read as zero. */
+/*
+ * An evicted page may still be in the file: it must read as zero, and is present
+ * from here on, before its folio is unlocked.
+ */
 static u32 clear_cached(struct kvm_dp *dp, struct kvm_dp_target *t, gfn_t gfn,
-			unsigned long n)
+			unsigned long n, u64 *n_changed)
 {
+	struct kvm_presence_range range = { .n = 1 };
 	pgoff_t index = kvm_dp_target_index(t, gfn);
 	pgoff_t end = index + n;
 	struct folio *folio;
-	u64 n_changed;
 	int r;
 
 	for (; xa_find(&t->mapping->i_pages, &index, end - 1, XA_PRESENT); index++) {
 		folio = filemap_lock_folio(t->mapping, index);
 		if (IS_ERR(folio))
 			continue;
-		n_changed = 0;
 		r = 0;
-		if (kvm_presence_is_missing(&dp->presence,
-					    gfn + n - (end - index))) {
+		range.gfn = gfn + n - (end - index);
+		if (kvm_presence_is_missing(&dp->presence, range.gfn)) {
 			clear_highpage(folio_file_page(folio, index));
-			r = publish(dp, gfn + n - (end - index), folio, &n_changed);
+			folio_mark_uptodate(folio);
+			r = kvm_presence_mark_present(&dp->presence, &range, NULL,
+						      n_changed);
 		}
 		folio_unlock(folio);
 		folio_put(folio);
@@ -172,50 +254,55 @@ static u32 clear_cached(struct kvm_dp *dp, struct kvm_dp_target *t, gfn_t gfn,
 	return KVM_DP_OK;
 }
 
-/* Zeros for at most the rest of a block: holes become present as they are. */
+/* GFNs of one block.  Holes become present as they are. */
+static u32 zero_pages(struct kvm *kvm, struct kvm_dp *dp, struct kvm_dp_target *t,
+		      gfn_t gfn, unsigned long n, struct kvm_dp_vec *vec)
+{
+	DECLARE_BITMAP(missing, KVM_PRESENCE_BLOCK_GFNS);
+	struct kvm_presence_range range = { .gfn = gfn };
+	u32 result = KVM_DP_OK;
+	u64 n_changed = 0;
+
+	kvm_presence_get(&dp->presence, gfn, n, missing);
+	range.n = n_private(kvm, gfn, n, missing);
+	if (range.n < n)
+		result = KVM_DP_KIND_CHANGED;
+	if (!range.n)
+		return result;
+
+	if (clear_cached(dp, t, gfn, range.n, &n_changed) ||
+	    kvm_presence_mark_present(&dp->presence, &range, NULL, &n_changed)) {
+		range.n = 0;
+		result = KVM_DP_NOMEM;
+	}
+
+	vec->n_done += range.n;
+	vec->n_skipped += range.n - min_t(u64, range.n, n_changed);
+	kvm->stat.generic.dp_populated += n_changed;
+	trace_kvm_dp_populate(gfn, range.n, n_changed, result);
+	return result;
+}
+
 static u32 populate_zero(struct kvm *kvm, struct kvm_dp *dp, gfn_t gfn,
 			 unsigned long n, struct kvm_dp_vec *vec)
 {
-	u64 n_changed = 0, n_before = 0;
-	DECLARE_BITMAP(missing, KVM_PRESENCE_BLOCK_GFNS);
 	struct kvm_dp_target t;
-	unsigned long i;
 	u32 result;
+	int idx;
 
+	idx = srcu_read_lock(&kvm->srcu);
 	result = kvm_dp_target_get(kvm, gfn, &t);
-	if (result)
-		return result;
-
-	n = min(n, kvm_dp_target_left(&t, gfn));
-	filemap_invalidate_lock_shared(t.mapping);
-
-	kvm_presence_get(&dp->presence, gfn, n, missing);
-	for_each_set_bit(i, missing, n) {
-		if (!kvm_mem_is_private(kvm, gfn + i)) {
-			result = KVM_DP_KIND_CHANGED;
-			n = i;
-			break;
-		}
-		n_before++;
+	if (!result) {
+		n = min(n, kvm_dp_target_left(&t, gfn));
+		filemap_invalidate_lock_shared(t.mapping);
+		result = zero_pages(kvm, dp, &t, gfn, n, vec);
+		filemap_invalidate_unlock_shared(t.mapping);
+		kvm_dp_target_put(&t);
 	}
-	if (n) {
-		u32 cleared = clear_cached(dp, &t, gfn, n);
+	srcu_read_unlock(&kvm->srcu, idx);
 
-		if (!cleared && kvm_presence_mark_present(&dp->presence, gfn, n,
-							  NULL, 0, &n_changed))
-			cleared = KVM_DP_NOMEM;
-		if (cleared) {
-			result = cleared;
-			n = 0;
-		}
-	}
-	filemap_invalidate_unlock_shared(t.mapping);
-	kvm_dp_target_put(kvm, &t);
-
-	vec->n_done += n;
-	vec->n_skipped += n - min_t(u64, n, n_before);
-	if (n)
-		kvm_dp_wake(dp, gfn, n);
+	/* Also if it failed half-way, some may have become present. */
+	kvm_dp_wake(dp, gfn, n, false);
 	return result;
 }
 
@@ -223,20 +310,21 @@ int kvm_dp_populate_step(struct kvm_dp *dp, struct kvm_dp_vec *vec)
 {
 	u64 left = vec->n_pages - vec->n_done;
 	gfn_t gfn = vec->gfn + vec->n_done;
-	struct kvm_dp_batch batch = { .n = 0 };
+	unsigned long n = min_t(u64, left, kvm_dp_block_left(gfn));
 	bool zero = vec->flags & KVM_DP_VEC_ZERO;
-	u32 filled;
+	struct kvm_dp_batch batch;
 	struct kvm *kvm;
 	int r = 0;
 
+	batch.n = 0;
 	if (!zero) {
-		filled = batch_fill(&batch, min_t(u64, left, KVM_DP_BATCH),
-				    u64_to_user_ptr(vec->addr + vec->n_done * PAGE_SIZE));
+		n = min_t(unsigned long, n, KVM_DP_BATCH);
 		/* What was filled comes first; the next step meets the error again. */
-		if (!batch.n) {
-			vec->result = filled;
-			return 0;
-		}
+		vec->result = batch_fill(&batch, n,
+					 u64_to_user_ptr(vec->addr + vec->n_done * PAGE_SIZE),
+					 &n);
+		if (vec->result)
+			goto out;
 	}
 
 	kvm = kvm_dp_enter(dp);
@@ -249,10 +337,9 @@ int kvm_dp_populate_step(struct kvm_dp *dp, struct kvm_dp_vec *vec)
 	else if (!kvm_arch_gmem_accessible(kvm))
 		r = -EOPNOTSUPP;
 	else if (zero)
-		vec->result = populate_zero(kvm, dp, gfn,
-					    min_t(u64, left, kvm_dp_block_left(gfn)), vec);
+		vec->result = populate_zero(kvm, dp, gfn, n, vec);
 	else
-		vec->result = populate_batch(kvm, dp, gfn, &batch, vec);
+		vec->result = populate_batch(kvm, dp, gfn, n, &batch, vec);
 	kvm_dp_leave(dp);
 out:
 	kvm_dp_batch_put(&batch);

@@ -25,6 +25,17 @@
 
 #include "dp.h"
 
+#include <trace/events/kvm_dp.h>
+
+#ifndef kvm_arch_dp_map
+static void kvm_arch_dp_map(struct kvm_vcpu *vcpu, gfn_t gfn, u32 flags)
+{
+}
+#endif
+
+/* Around a page that has arrived, others that came with it are mapped as well. */
+#define MAP_AROUND_GFNS	16
+
 #define BUCKET_BITS	8
 #define N_BUCKETS	BIT(BUCKET_BITS)
 
@@ -42,6 +53,8 @@ struct waiter {
 	struct kvm_vcpu *vcpu;
 	struct kvm_dp_event report;
 	bool done;
+	gfn_t arrived;				/* with the page, if done: these */
+	unsigned long n_arrived;
 };
 
 struct kvm_dp_bucket {
@@ -166,22 +179,31 @@ static void waiter_del(struct kvm_dp *dp, struct waiter *w)
 	spin_unlock(&bucket->lock);
 }
 
-static void wake_bucket(struct kvm_dp_bucket *bucket, gfn_t gfn, unsigned long n)
+/* Of [@gfn, @gfn + @n), which have become present, wake who waits in the bucket. */
+static void wake_bucket(struct kvm_dp_bucket *bucket, gfn_t gfn, unsigned long n,
+			bool filled)
 {
 	struct waiter *w;
 
 	spin_lock(&bucket->lock);
 	list_for_each_entry(w, &bucket->waiters, node) {
-		if (w->report.gfn - gfn < n) {
-			WRITE_ONCE(w->done, true);
+		if (w->report.gfn - gfn < n && !w->done) {
+			trace_kvm_dp_wake(w->vcpu->vcpu_id, w->report.gfn);
+			w->arrived = filled ? gfn : w->report.gfn;
+			w->n_arrived = filled ? n : 1;
+			/* Pairs with smp_load_acquire() in wait_is_over(). */
+			smp_store_release(&w->done, true);
 			wake_waiter(w);
 		}
 	}
 	spin_unlock(&bucket->lock);
 }
 
-/* GFNs [@gfn, @gfn + @n) have become present. */
-void kvm_dp_wake(struct kvm_dp *dp, gfn_t gfn, unsigned long n)
+/*
+ * GFNs [@gfn, @gfn + @n) have become present.  If they were @filled, they have
+ * pages, which are worth mapping; holes stay holes until the guest touches them.
+ */
+void kvm_dp_wake(struct kvm_dp *dp, gfn_t gfn, unsigned long n, bool filled)
 {
 	unsigned long i;
 
@@ -192,10 +214,10 @@ void kvm_dp_wake(struct kvm_dp *dp, gfn_t gfn, unsigned long n)
 
 	if (n < N_BUCKETS) {
 		for (i = 0; i < n; i++)
-			wake_bucket(bucket_of(dp, gfn + i), gfn + i, 1);
+			wake_bucket(bucket_of(dp, gfn + i), gfn, n, filled);
 	} else {
 		for (i = 0; i < N_BUCKETS; i++)
-			wake_bucket(&dp->buckets[i], gfn, n);
+			wake_bucket(&dp->buckets[i], gfn, n, filled);
 	}
 }
 
@@ -217,37 +239,66 @@ void kvm_dp_wake_all(struct kvm_dp *dp)
 
 void kvm_dp_vcpu_note(struct kvm_vcpu *vcpu, gfn_t gfn, u32 flags)
 {
-	if (kvm_mem_is_private(vcpu->kvm, gfn))
-		flags |= KVM_DP_EVENT_PRIVATE;
-
+	++vcpu->stat.generic.dp_missing;
+	trace_kvm_dp_missing(vcpu->vcpu_id, gfn, flags);
 	vcpu->dp.gfn = gfn;
 	vcpu->dp.flags = flags;
-	vcpu->dp.pending = true;
+	vcpu->dp.state = KVM_VCPU_DP_PENDING;
 }
 EXPORT_SYMBOL_GPL(kvm_dp_vcpu_note);
 
-static int exit_missing(struct kvm_vcpu *vcpu, gfn_t gfn, u32 flags)
+static int exit_missing(struct kvm_vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
 
+	++vcpu->stat.generic.dp_exits;
+	vcpu->dp.state = KVM_VCPU_DP_EXITED;
 	run->exit_reason = KVM_EXIT_MEMORY_FAULT;
 	run->memory_fault.flags = KVM_MEMORY_EXIT_FLAG_MISSING;
-	if (flags & KVM_DP_EVENT_PRIVATE)
+	if (vcpu->dp.flags & KVM_DP_EVENT_PRIVATE)
 		run->memory_fault.flags |= KVM_MEMORY_EXIT_FLAG_PRIVATE;
-	run->memory_fault.gpa = gfn_to_gpa(gfn);
+	run->memory_fault.gpa = gfn_to_gpa(vcpu->dp.gfn);
 	run->memory_fault.size = PAGE_SIZE;
 	return -EFAULT;
 }
 
 static bool wait_is_over(struct kvm_dp *dp, struct waiter *w)
 {
-	return READ_ONCE(w->done) || !atomic_read(&dp->n_attached) ||
+	return smp_load_acquire(&w->done) || !atomic_read(&dp->n_attached) ||
 	       w->vcpu->kvm->vm_dead;
 }
 
-int __kvm_dp_vcpu_resolve(struct kvm_vcpu *vcpu)
+/*
+ * The guest wants @gfn: spare it the fault, and those on what arrived with it,
+ * like the page cache does around a fault.
+ */
+static void map_arrived(struct kvm_vcpu *vcpu, gfn_t gfn, u32 flags,
+			gfn_t arrived, unsigned long n_arrived)
 {
-	struct kvm_dp *dp = vcpu->kvm->dp;
+	gfn_t start = max(arrived, ALIGN_DOWN(gfn, MAP_AROUND_GFNS));
+	gfn_t end = min(arrived + n_arrived, ALIGN(gfn + 1, MAP_AROUND_GFNS));
+	gfn_t other;
+
+	/* What KVM wanted for itself need not be mapped. */
+	if (flags & KVM_DP_EVENT_KVM)
+		return;
+
+	kvm_arch_dp_map(vcpu, gfn, flags);
+	for (other = start; other < end; other++) {
+		if (signal_pending(current) || need_resched())
+			break;
+		if (other != gfn)
+			kvm_arch_dp_map(vcpu, other, flags & KVM_DP_EVENT_PRIVATE);
+	}
+}
+
+/*
+ * Returns 1 once the page is there or nobody is left to bring it, else what
+ * KVM_RUN returns.
+ */
+static int wait_for_page(struct kvm_vcpu *vcpu, struct kvm_dp *dp)
+	__must_hold(&vcpu->kvm->srcu)
+{
 	struct waiter w = {
 		.vcpu = vcpu,
 		.report.gfn = vcpu->dp.gfn,
@@ -256,16 +307,11 @@ int __kvm_dp_vcpu_resolve(struct kvm_vcpu *vcpu)
 	};
 	int r;
 
-	vcpu->dp.pending = false;
-	if (!kvm_presence_is_missing(&dp->presence, w.report.gfn))
+	if (!waiter_add(dp, &w))
 		return 1;
 
-	if (!dp->wait_mode || !atomic_read(&dp->n_attached))
-		return exit_missing(vcpu, w.report.gfn, w.report.flags);
-
-	if (!waiter_add(dp, &w))
-		goto out;
-
+	++vcpu->stat.generic.dp_waits;
+	trace_kvm_dp_wait(vcpu->vcpu_id, w.report.gfn);
 	kvm_vcpu_srcu_read_unlock(vcpu);
 	r = rcuwait_wait_event(kvm_arch_vcpu_get_wait(vcpu),
 			       wait_is_over(dp, &w), TASK_INTERRUPTIBLE);
@@ -277,12 +323,37 @@ int __kvm_dp_vcpu_resolve(struct kvm_vcpu *vcpu)
 		++vcpu->stat.signal_exits;
 		return -EINTR;
 	}
-out:
-	/* Fail closed: no session is left that could bring the page. */
-	if (kvm_presence_is_missing(&dp->presence, w.report.gfn) &&
-	    !atomic_read(&dp->n_attached))
-		return exit_missing(vcpu, w.report.gfn, w.report.flags);
+	if (w.done)
+		map_arrived(vcpu, w.report.gfn, w.report.flags, w.arrived,
+			    w.n_arrived);
 	return 1;
+}
+
+int __kvm_dp_vcpu_resolve(struct kvm_vcpu *vcpu)
+{
+	struct kvm_dp *dp = vcpu->kvm->dp;
+	bool exited = vcpu->dp.state == KVM_VCPU_DP_EXITED;
+	int r;
+
+	vcpu->dp.state = KVM_VCPU_DP_NONE;
+	if (exited) {
+		/* If it is not there, the guest may want something else by now. */
+		map_arrived(vcpu, vcpu->dp.gfn, vcpu->dp.flags, vcpu->dp.gfn, 1);
+		return 1;
+	}
+	if (!dp->wait_mode)
+		return exit_missing(vcpu);
+
+	if (atomic_read(&dp->n_attached)) {
+		r = wait_for_page(vcpu, dp);
+		/* If the page has gone again, it will be asked for again. */
+		if (r <= 0 || atomic_read(&dp->n_attached))
+			return r;
+	}
+
+	/* Fail closed: without a session nobody could bring the page. */
+	return kvm_presence_is_missing(&dp->presence, vcpu->dp.gfn) ?
+	       exit_missing(vcpu) : 1;
 }
 EXPORT_SYMBOL_GPL(__kvm_dp_vcpu_resolve);
 
@@ -308,7 +379,8 @@ static void requeue(struct kvm_dp *dp, struct kvm_dp_session *session,
 		spin_unlock(&dp->events_lock);
 		spin_unlock(&dp->buckets[i].lock);
 	}
-	wake_up_interruptible_poll(&dp->readers, EPOLLIN | EPOLLRDNORM);
+	/* There may be something for each of them. */
+	wake_up_interruptible_all(&dp->readers);
 }
 
 /* The last reference to a session with RIGHT_EVENTS goes. */

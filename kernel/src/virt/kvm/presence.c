@@ -5,9 +5,8 @@
 
 #include "presence.h"
 
+/* No count and no rcu_head, so that it is 64 bytes. */
 struct kvm_presence_leaf {
-	struct rcu_head rcu;
-	unsigned int n_missing;
 	DECLARE_BITMAP(missing, KVM_PRESENCE_BLOCK_GFNS);
 };
 
@@ -81,15 +80,74 @@ bool kvm_presence_any_missing(struct kvm_presence *presence, gfn_t start,
 {
 	unsigned long index = block_index(start);
 
+	if (index == block_index(end - 1))
+		return xa_load(&presence->blocks, index);
+
 	return xa_find(&presence->blocks, &index, block_index(end - 1),
 		       XA_PRESENT);
+}
+
+/* The part of a range that is in one word of the leaf. */
+struct piece {
+	unsigned long word;
+	unsigned long shift;		/* of its first GFN in the word */
+	unsigned long n;
+	unsigned long done;		/* GFNs of the range before it */
+};
+
+static struct piece first_piece(const struct kvm_presence_range *range)
+{
+	unsigned long offset = block_offset(range->gfn);
+
+	return (struct piece) {
+		.word = BIT_WORD(offset),
+		.shift = offset % BITS_PER_LONG,
+		.n = min(range->n, BITS_PER_LONG - offset % BITS_PER_LONG),
+	};
+}
+
+static struct piece next_piece(struct piece p, const struct kvm_presence_range *range)
+{
+	return (struct piece) {
+		.word = p.word + 1,
+		.n = min_t(unsigned long, range->n - p.done - p.n, BITS_PER_LONG),
+		.done = p.done + p.n,
+	};
+}
+
+/* The GFNs of the piece that the range selects, as bits of the word. */
+static unsigned long piece_mask(const struct piece *p,
+				const struct kvm_presence_range *range)
+{
+	unsigned long mask = GENMASK(p->n - 1, 0);
+
+	if (range->bitmap)
+		mask = bitmap_read(range->bitmap, range->bit + p->done, p->n);
+	return mask << p->shift;
+}
+
+static bool range_is_empty(const struct kvm_presence_range *range)
+{
+	unsigned long end = range->bit + range->n;
+
+	return range->bitmap && find_next_bit(range->bitmap, end, range->bit) == end;
+}
+
+static bool range_is_block(const struct kvm_presence_range *range)
+{
+	unsigned long end = range->bit + range->n;
+
+	return range->n == KVM_PRESENCE_BLOCK_GFNS &&
+	       (!range->bitmap ||
+		find_next_zero_bit(range->bitmap, end, range->bit) == end);
 }
 
 void kvm_presence_get(struct kvm_presence *presence, gfn_t gfn, unsigned long n,
 		      unsigned long *ret_bitmap)
 {
+	const struct kvm_presence_range range = { .gfn = gfn, .n = n };
 	struct kvm_presence_leaf *leaf;
-	unsigned long i;
+	struct piece p;
 	void *entry;
 
 	if (WARN_ON_ONCE(!within_block(gfn, n)))
@@ -103,30 +161,12 @@ void kvm_presence_get(struct kvm_presence *presence, gfn_t gfn, unsigned long n,
 		bitmap_set(ret_bitmap, 0, n);
 	} else if (entry) {
 		leaf = entry;
-		for (i = 0; i < n; i++) {
-			if (test_bit(block_offset(gfn) + i, leaf->missing))
-				__set_bit(i, ret_bitmap);
-		}
+		for (p = first_piece(&range); p.done < n; p = next_piece(p, &range))
+			bitmap_write(ret_bitmap,
+				     READ_ONCE(leaf->missing[p.word]) >> p.shift,
+				     p.done, p.n);
 	}
 	rcu_read_unlock();
-}
-
-/* The part of @bitmap that selects GFNs of the block, at their place in it. */
-static void select_gfns(gfn_t gfn, unsigned long n, const unsigned long *bitmap,
-			unsigned long bit, unsigned long *ret_selected)
-{
-	unsigned long i;
-
-	bitmap_zero(ret_selected, KVM_PRESENCE_BLOCK_GFNS);
-	if (!bitmap) {
-		bitmap_set(ret_selected, block_offset(gfn), n);
-		return;
-	}
-
-	for (i = 0; i < n; i++) {
-		if (test_bit(bit + i, bitmap))
-			__set_bit(block_offset(gfn) + i, ret_selected);
-	}
 }
 
 static struct kvm_presence_leaf *leaf_alloc(void)
@@ -134,167 +174,195 @@ static struct kvm_presence_leaf *leaf_alloc(void)
 	return kzalloc(sizeof(struct kvm_presence_leaf), GFP_KERNEL_ACCOUNT);
 }
 
-static void leaf_set(struct kvm_presence_leaf *leaf,
-		     const unsigned long *selected)
+/* Under xa_lock, or before the leaf is stored.  Returns how many GFNs changed. */
+static unsigned long leaf_set(struct kvm_presence_leaf *leaf,
+			      const struct kvm_presence_range *range)
 {
-	unsigned long i;
+	unsigned long n_changed = 0, old, mask;
+	struct piece p;
 
-	for_each_set_bit(i, selected, KVM_PRESENCE_BLOCK_GFNS) {
-		if (!test_and_set_bit(i, leaf->missing))
-			leaf->n_missing++;
+	for (p = first_piece(range); p.done < range->n; p = next_piece(p, range)) {
+		mask = piece_mask(&p, range);
+		old = leaf->missing[p.word];
+		WRITE_ONCE(leaf->missing[p.word], old | mask);
+		n_changed += hweight_long(mask & ~old);
 	}
+	return n_changed;
 }
 
-static void leaf_clear(struct kvm_presence_leaf *leaf,
-		       const unsigned long *selected)
+static unsigned long leaf_clear(struct kvm_presence_leaf *leaf,
+				const struct kvm_presence_range *range,
+				unsigned long *ret_changed)
 {
-	unsigned long i;
+	unsigned long n_changed = 0, old, mask;
+	struct piece p;
 
-	for_each_set_bit(i, selected, KVM_PRESENCE_BLOCK_GFNS) {
-		if (test_and_clear_bit(i, leaf->missing))
-			leaf->n_missing--;
+	for (p = first_piece(range); p.done < range->n; p = next_piece(p, range)) {
+		mask = piece_mask(&p, range);
+		old = leaf->missing[p.word];
+		/* Pairs with smp_rmb() in kvm_presence_is_missing(). */
+		smp_store_release(&leaf->missing[p.word], old & ~mask);
+		n_changed += hweight_long(mask & old);
+		if (ret_changed)
+			bitmap_write(ret_changed, (mask & old) >> p.shift,
+				     p.done, p.n);
 	}
+	return n_changed;
 }
 
-static unsigned int entry_n_missing(void *entry)
+static unsigned long entry_n_missing(void *entry)
 {
+	struct kvm_presence_leaf *leaf = entry;
+
 	if (!entry)
 		return 0;
 	if (xa_is_value(entry))
 		return KVM_PRESENCE_BLOCK_GFNS;
-	return ((struct kvm_presence_leaf *)entry)->n_missing;
+	return bitmap_weight(leaf->missing, KVM_PRESENCE_BLOCK_GFNS);
 }
 
-/*
- * Replace the entry of a block.  The slot exists already (it holds an entry or
- * was reserved), so that this neither allocates nor fails.
- */
-static void replace_entry(struct kvm_presence *presence, unsigned long index,
-			  void *old, void *new)
+/* An entry that was unlinked; readers may still look at it.  No lock held. */
+static void entry_free(void *entry)
 {
-	if (new)
-		__xa_store(&presence->blocks, index, new, 0);
-	else
-		__xa_erase(&presence->blocks, index);
+	struct kvm_presence_leaf *leaf = entry;
 
-	if (old && old != new && !xa_is_value(old))
-		kfree_rcu((struct kvm_presence_leaf *)old, rcu);
+	if (entry && !xa_is_value(entry))
+		kfree_rcu_mightsleep(leaf);
 }
 
-int kvm_presence_mark_missing(struct kvm_presence *presence, gfn_t gfn,
-			      unsigned long n, const unsigned long *bitmap,
-			      unsigned long bit, u64 *n_changed)
+static int mark_block_missing(struct kvm_presence *presence, unsigned long index,
+			      u64 *n_changed)
 {
-	DECLARE_BITMAP(selected, KVM_PRESENCE_BLOCK_GFNS);
-	unsigned long index = block_index(gfn);
-	struct kvm_presence_leaf *spare = NULL;
-	unsigned int before, after;
-	void *entry;
-	int r;
+	unsigned long n;
+	void *old;
 
-	if (WARN_ON_ONCE(!within_block(gfn, n)))
-		return -EINVAL;
-
-	select_gfns(gfn, n, bitmap, bit, selected);
-	if (bitmap_empty(selected, KVM_PRESENCE_BLOCK_GFNS))
-		return 0;
-
-	if (!bitmap_full(selected, KVM_PRESENCE_BLOCK_GFNS)) {
-		spare = leaf_alloc();
-		if (!spare)
-			return -ENOMEM;
-	}
-
-	/*
-	 * A concurrent mark-present may erase the reserved slot again; then
-	 * there is nothing to store into, and it takes another round.
-	 */
-	do {
-		r = xa_reserve(&presence->blocks, index, GFP_KERNEL_ACCOUNT);
-		if (r) {
-			kfree(spare);
-			return r;
-		}
-
-		xa_lock(&presence->blocks);
-		entry = xa_load(&presence->blocks, index);
-		before = entry_n_missing(entry);
-		if (!spare) {
-			r = xa_err(__xa_store(&presence->blocks, index,
-					      ALL_MISSING, 0));
-			if (!r && entry && !xa_is_value(entry))
-				kfree_rcu((struct kvm_presence_leaf *)entry, rcu);
-		} else if (!entry) {
-			leaf_set(spare, selected);
-			r = xa_err(__xa_store(&presence->blocks, index, spare, 0));
-			if (!r)
-				spare = NULL;
-		} else if (!xa_is_value(entry)) {
-			leaf_set(entry, selected);
-			if (entry_n_missing(entry) == KVM_PRESENCE_BLOCK_GFNS)
-				replace_entry(presence, index, entry, ALL_MISSING);
-		}
-		if (!r) {
-			after = entry_n_missing(xa_load(&presence->blocks, index));
-			presence->n_missing += after - before;
-			*n_changed += after - before;
-		}
+	xa_lock(&presence->blocks);
+	old = __xa_store(&presence->blocks, index, ALL_MISSING, GFP_KERNEL_ACCOUNT);
+	if (xa_is_err(old)) {
 		xa_unlock(&presence->blocks);
-	} while (r == -ENOMEM);
+		return xa_err(old);
+	}
+	n = KVM_PRESENCE_BLOCK_GFNS - entry_n_missing(old);
+	presence->n_missing += n;
+	xa_unlock(&presence->blocks);
 
-	kfree(spare);
-	return r;
+	*n_changed += n;
+	entry_free(old);
+	return 0;
 }
 
-int kvm_presence_mark_present(struct kvm_presence *presence, gfn_t gfn,
-			      unsigned long n, const unsigned long *bitmap,
-			      unsigned long bit, u64 *n_changed)
+int kvm_presence_mark_missing(struct kvm_presence *presence,
+			      const struct kvm_presence_range *range,
+			      u64 *n_changed)
 {
-	DECLARE_BITMAP(selected, KVM_PRESENCE_BLOCK_GFNS);
-	unsigned long index = block_index(gfn);
-	struct kvm_presence_leaf *spare = NULL;
-	struct kvm_presence_leaf *leaf;
-	unsigned int before, after;
-	void *entry;
+	unsigned long index = block_index(range->gfn), changed = 0;
+	struct kvm_presence_leaf *spare = NULL, *leaf;
+	void *entry, *unused = NULL;
 
-	if (WARN_ON_ONCE(!within_block(gfn, n)))
+	if (WARN_ON_ONCE(!within_block(range->gfn, range->n)))
 		return -EINVAL;
 
-	select_gfns(gfn, n, bitmap, bit, selected);
+	if (range_is_empty(range))
+		return 0;
+	if (range_is_block(range))
+		return mark_block_missing(presence, index, n_changed);
+
 again:
 	xa_lock(&presence->blocks);
 	entry = xa_load(&presence->blocks, index);
-	if (xa_is_value(entry) &&
-	    !bitmap_full(selected, KVM_PRESENCE_BLOCK_GFNS)) {
-		if (!spare) {
+	if (!entry && !spare) {
+		xa_unlock(&presence->blocks);
+		spare = leaf_alloc();
+		if (!spare)
+			return -ENOMEM;
+		changed = leaf_set(spare, range);
+		goto again;
+	}
+	if (!entry) {
+		/* Drops the lock if it has to allocate: somebody may be quicker. */
+		entry = __xa_cmpxchg(&presence->blocks, index, NULL, spare,
+				     GFP_KERNEL_ACCOUNT);
+		if (xa_is_err(entry)) {
 			xa_unlock(&presence->blocks);
-			spare = leaf_alloc();
-			if (!spare)
-				return -ENOMEM;
-			goto again;
+			kfree(spare);
+			return xa_err(entry);
 		}
-		bitmap_fill(spare->missing, KVM_PRESENCE_BLOCK_GFNS);
-		spare->n_missing = KVM_PRESENCE_BLOCK_GFNS;
-		replace_entry(presence, index, entry, spare);
-		entry = spare;
-		spare = NULL;
+		if (!entry) {
+			spare = NULL;
+			goto out;
+		}
 	}
 
-	before = entry_n_missing(entry);
-	after = 0;
-	if (xa_is_value(entry)) {
-		replace_entry(presence, index, entry, NULL);
-	} else if (entry) {
+	changed = 0;
+	if (!xa_is_value(entry)) {
 		leaf = entry;
-		leaf_clear(leaf, selected);
-		after = leaf->n_missing;
-		if (!after)
-			replace_entry(presence, index, leaf, NULL);
+		changed = leaf_set(leaf, range);
+		if (bitmap_full(leaf->missing, KVM_PRESENCE_BLOCK_GFNS)) {
+			/* Replaces an entry, hence neither allocates nor fails. */
+			__xa_store(&presence->blocks, index, ALL_MISSING, 0);
+			unused = leaf;
+		}
 	}
-	presence->n_missing -= before - after;
-	*n_changed += before - after;
+out:
+	presence->n_missing += changed;
 	xa_unlock(&presence->blocks);
 
+	*n_changed += changed;
+	entry_free(unused);
+	kfree(spare);
+	return 0;
+}
+
+int kvm_presence_mark_present(struct kvm_presence *presence,
+			      const struct kvm_presence_range *range,
+			      unsigned long *ret_changed, u64 *n_changed)
+{
+	unsigned long index = block_index(range->gfn), changed = 0;
+	struct kvm_presence_leaf *spare = NULL, *leaf;
+	void *entry, *unused = NULL;
+
+	if (WARN_ON_ONCE(!within_block(range->gfn, range->n)))
+		return -EINVAL;
+
+	if (ret_changed)
+		bitmap_zero(ret_changed, range->n);
+	if (range_is_empty(range))
+		return 0;
+
+again:
+	xa_lock(&presence->blocks);
+	entry = xa_load(&presence->blocks, index);
+	if (xa_is_value(entry) && range_is_block(range)) {
+		__xa_erase(&presence->blocks, index);
+		changed = range->n;
+		if (ret_changed)
+			bitmap_fill(ret_changed, range->n);
+	} else if (xa_is_value(entry) && !spare) {
+		xa_unlock(&presence->blocks);
+		spare = leaf_alloc();
+		if (!spare)
+			return -ENOMEM;
+		bitmap_fill(spare->missing, KVM_PRESENCE_BLOCK_GFNS);
+		goto again;
+	} else if (entry) {
+		leaf = entry;
+		if (xa_is_value(entry)) {
+			/* Replaces an entry, hence neither allocates nor fails. */
+			__xa_store(&presence->blocks, index, spare, 0);
+			leaf = spare;
+			spare = NULL;
+		}
+		changed = leaf_clear(leaf, range, ret_changed);
+		if (bitmap_empty(leaf->missing, KVM_PRESENCE_BLOCK_GFNS)) {
+			__xa_erase(&presence->blocks, index);
+			unused = leaf;
+		}
+	}
+	presence->n_missing -= changed;
+	xa_unlock(&presence->blocks);
+
+	*n_changed += changed;
+	entry_free(unused);
 	kfree(spare);
 	return 0;
 }

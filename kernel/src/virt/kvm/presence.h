@@ -25,8 +25,6 @@ struct kvm_presence {
 	u64 n_missing;			/* protected by blocks.xa_lock */
 };
 
-struct kvm_presence_leaf;
-
 void kvm_presence_init(struct kvm_presence *presence);
 void kvm_presence_destroy(struct kvm_presence *presence);
 
@@ -36,15 +34,26 @@ bool kvm_presence_any_missing(struct kvm_presence *presence, gfn_t start,
 u64 kvm_presence_n_missing(struct kvm_presence *presence);
 
 /*
- * The range must lie within one block.  @bitmap, if not NULL, selects GFNs: bit
- * @bit of it is @gfn.  The caller adds the number of GFNs that changed up.
+ * GFNs within one block: [@gfn, @gfn + @n), or those of them that are set in
+ * @bitmap, whose bit @bit is @gfn.
  */
-int kvm_presence_mark_missing(struct kvm_presence *presence, gfn_t gfn,
-			      unsigned long n, const unsigned long *bitmap,
-			      unsigned long bit, u64 *n_changed);
-int kvm_presence_mark_present(struct kvm_presence *presence, gfn_t gfn,
-			      unsigned long n, const unsigned long *bitmap,
-			      unsigned long bit, u64 *n_changed);
+struct kvm_presence_range {
+	gfn_t gfn;
+	unsigned long n;
+	const unsigned long *bitmap;
+	unsigned long bit;
+};
+
+/*
+ * The number of GFNs that changed is added to @n_changed.  @ret_changed, if not
+ * NULL, receives which did: bit 0 is the range's first.  Both may sleep.
+ */
+int kvm_presence_mark_missing(struct kvm_presence *presence,
+			      const struct kvm_presence_range *range,
+			      u64 *n_changed);
+int kvm_presence_mark_present(struct kvm_presence *presence,
+			      const struct kvm_presence_range *range,
+			      unsigned long *ret_changed, u64 *n_changed);
 
 /* Missing GFNs of a range within one block, as a bitmap whose bit 0 is @gfn. */
 void kvm_presence_get(struct kvm_presence *presence, gfn_t gfn, unsigned long n,
@@ -60,7 +69,7 @@ static inline bool kvm_presence_is_missing(struct kvm_presence *presence,
 	bool missing = !xa_empty(&presence->blocks) &&
 		       __kvm_presence_is_missing(presence, gfn);
 
-	/* Pairs with the release of xa_lock in kvm_presence_mark_present(). */
+	/* Pairs with smp_store_release() in leaf_clear(), and __xa_erase(). */
 	smp_rmb();
 	return missing;
 }

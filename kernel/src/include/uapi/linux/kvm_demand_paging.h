@@ -14,17 +14,25 @@
  *   args[0]  KVM_DP_ENABLE, or'ed with one of KVM_DP_MODE_EXIT and
  *            KVM_DP_MODE_WAIT, and KVM_DP_ALLOW_EXTRACT if a session may ever
  *            read memory out.  Must precede the first vCPU (-EINVAL after).
- *            KVM_DP_DISABLE switches it off again: -EBUSY while a GFN is
- *            missing or a session is open or the VM is frozen.
+ *            KVM_DP_DISABLE switches it off for good: -EBUSY while a GFN is
+ *            missing or a session is open or the VM is frozen, -EINVAL if it is
+ *            not on.
  *   args[1]  to args[3] must be 0.
  *
  * KVM_CHECK_EXTENSION(KVM_CAP_DEMAND_PAGING) returns the set of KVM_DP_CAP_*
- * bits that this kernel has for this VM, 0 if none.
+ * bits that this kernel has for this VM, 0 if none; on /dev/kvm, those that it
+ * has for any.
  *
  * KVM_CREATE_DEMAND_PAGING (VM ioctl) then returns the control fd.  Pages are
  * 4 KiB; ranges are in GFNs and pages.  Unknown flags and non-zero padding are
- * refused with -EINVAL.  After the VM is gone every operation returns -ENODEV,
- * read() returns -ENODEV, and poll() raises EPOLLHUP.
+ * refused with -EINVAL.  After the VM is gone, or demand paging is switched off,
+ * every operation returns -ENODEV, read() returns -ENODEV, and poll() raises
+ * EPOLLHUP.  While the VM is frozen, what would change presence or memory returns
+ * -EBUSY: marking, populating, discarding.
+ *
+ * KVM_SET_MEMORY_ATTRIBUTES with KVM_MEMORY_ATTRIBUTE_MISSING makes a range
+ * missing.  The other attributes are stored exactly as ever: without
+ * KVM_MEMORY_ATTRIBUTE_PRIVATE the range becomes shared.
  */
 #ifndef _UAPI_LINUX_KVM_DEMAND_PAGING_H
 #define _UAPI_LINUX_KVM_DEMAND_PAGING_H
@@ -231,17 +239,17 @@ struct kvm_dp_vec {
  * @n_vecs_done: out: runs that are done completely.
  *
  * KVM_DP_POPULATE (KVM_DP_RIGHT_POPULATE): for each missing private GFN, copy
- * the page in, make it present, wake who waits for it, as one step that nobody
- * can come between.  A present page is never written: it is skipped.
+ * the page in and make it present, as one step that nobody can come between, and
+ * wake who waits for it.  A present page is never written: it is skipped.
  *
  * KVM_DP_EXTRACT (KVM_DP_RIGHT_EXTRACT): copy private pages out of a frozen VM
  * (-EBUSY if it is not).  A hole is not allocated: its 4096 bytes at @addr are
  * set to zero and it is counted in @n_skipped.
  *
  * Returns 0 if all is done, else stops at the first run whose @result is not
- * KVM_DP_OK and returns -EIO; -EINTR or -EAGAIN: call again with the same
- * array.  -EOPNOTSUPP for VM types whose private memory only firmware can
- * write (SEV-SNP, TDX).
+ * KVM_DP_OK and returns -EIO; -EINTR: call again with the same array.
+ * -EOPNOTSUPP for VMs whose private memory the host cannot access, i.e. all but
+ * KVM_X86_SW_PROTECTED_VM.
  */
 struct kvm_dp_transfer {
 	__u64 vecs;
@@ -261,7 +269,8 @@ struct kvm_dp_transfer {
  * KVM_DP_DISCARD (KVM_DP_RIGHT_DISCARD) - drop the contents of private GFNs,
  * in one step: with @flags 0 the range becomes present and zero, with
  * KVM_DP_DISCARD_EVICT it becomes missing.  -EINVAL if a part of the range is
- * not backed by guest_memfd; nothing is changed then.
+ * not private or not backed by guest_memfd; nothing is changed then.  -EOPNOTSUPP
+ * as for KVM_DP_POPULATE.  -ENOMEM: the beginning of the range was evicted.
  */
 struct kvm_dp_discard {
 	__u64 gfn;
