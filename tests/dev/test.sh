@@ -70,6 +70,8 @@ beds_init() {
 beds_fini() {
 	local names
 
+	# A job that is killed before it has dropped our trap is not us.
+	[ "$BASHPID" = $$ ] || return
 	names=$("$BED" list 2>/dev/null | awk '{print $1}')
 	[ -z "$names" ] || "$BED" down $names
 	rm -rf "$BED_DIR"
@@ -104,13 +106,14 @@ test_integration() {
 }
 
 dev_test() {
-	local parts=() p debug_kernel=0 flavour=gmem start=$SECONDS n_scripts=0 build_dir='' bzimage='' fuzz_minutes=0
+	local parts=() p debug_kernel=0 flavour=gmem start=$SECONDS n_scripts=0 build_dir='' bzimage='' fuzz_minutes=0 all_selftests=0
 
 	while [ $# -gt 0 ]; do
 		p=$1
 		shift
 		case $p in
 		--debug-kernel) debug_kernel=1 flavour=debug ;;
+		--all-selftests) all_selftests=1 ;;
 		--fuzz)
 			[[ ${1:-} =~ ^[1-9][0-9]{0,4}$ ]] || die "test: --fuzz takes a number of minutes (./dev help)."
 			fuzz_minutes=$1

@@ -18,8 +18,11 @@ DECLARE_STATIC_KEY_FALSE(kvm_dp_used);
 
 bool __kvm_dp_is_missing(struct kvm_dp *dp, const struct kvm_memory_slot *slot,
 			 gfn_t gfn);
-bool __kvm_dp_any_missing(struct kvm_dp *dp, const struct kvm_memory_slot *slot,
-			  gfn_t start, gfn_t end);
+bool __kvm_dp_any_block(struct kvm_dp *dp, const struct kvm_memory_slot *slot,
+			gfn_t start, gfn_t end);
+bool __kvm_dp_may_move(struct kvm_dp *dp, const struct kvm_memory_slot *slot,
+		       gfn_t to);
+void __kvm_dp_memslot_gone(struct kvm_dp *dp);
 bool __kvm_dp_is_frozen(struct kvm_dp *dp);
 int __kvm_dp_access_begin(struct kvm *kvm, struct kvm_dp *dp,
 			  const struct kvm_memory_slot *slot, gfn_t gfn);
@@ -55,14 +58,35 @@ static inline bool kvm_dp_is_missing(struct kvm *kvm,
 	return dp && __kvm_dp_is_missing(dp, slot, gfn);
 }
 
-/* Must [@start, @end) not be mapped by one huge SPTE?  Hold mmu_lock. */
-static inline bool kvm_dp_any_missing(struct kvm *kvm,
-				      const struct kvm_memory_slot *slot,
-				      gfn_t start, gfn_t end)
+/*
+ * Must [@start, @end), whole blocks of 2 MiB, not be mapped by one huge SPTE?
+ * Hold mmu_lock.
+ */
+static inline bool kvm_dp_any_block(struct kvm *kvm,
+				    const struct kvm_memory_slot *slot,
+				    gfn_t start, gfn_t end)
 {
 	struct kvm_dp *dp = kvm_dp_of(kvm);
 
-	return dp && __kvm_dp_any_missing(dp, slot, start, end);
+	return dp && __kvm_dp_any_block(dp, slot, start, end);
+}
+
+/* No GFN of the memslot's old place or its new one is missing? */
+static inline bool kvm_dp_may_move(struct kvm *kvm,
+				   const struct kvm_memory_slot *slot, gfn_t to)
+{
+	struct kvm_dp *dp = kvm_dp_of(kvm);
+
+	return !dp || __kvm_dp_may_move(dp, slot, to);
+}
+
+/* After a memslot was deleted or moved. */
+static inline void kvm_dp_memslot_gone(struct kvm *kvm)
+{
+	struct kvm_dp *dp = kvm_dp_of(kvm);
+
+	if (dp)
+		__kvm_dp_memslot_gone(dp);
 }
 
 static inline bool kvm_dp_is_frozen(struct kvm *kvm)
@@ -134,11 +158,21 @@ static inline bool kvm_dp_is_missing(struct kvm *kvm,
 	return false;
 }
 
-static inline bool kvm_dp_any_missing(struct kvm *kvm,
-				      const struct kvm_memory_slot *slot,
-				      gfn_t start, gfn_t end)
+static inline bool kvm_dp_any_block(struct kvm *kvm,
+				    const struct kvm_memory_slot *slot,
+				    gfn_t start, gfn_t end)
 {
 	return false;
+}
+
+static inline bool kvm_dp_may_move(struct kvm *kvm,
+				   const struct kvm_memory_slot *slot, gfn_t to)
+{
+	return true;
+}
+
+static inline void kvm_dp_memslot_gone(struct kvm *kvm)
+{
 }
 
 static inline bool kvm_dp_is_frozen(struct kvm *kvm)

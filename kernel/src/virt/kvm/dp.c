@@ -184,13 +184,24 @@ bool __kvm_dp_is_missing(struct kvm_dp *dp, const struct kvm_memory_slot *slot,
 }
 EXPORT_SYMBOL_GPL(__kvm_dp_is_missing);
 
-bool __kvm_dp_any_missing(struct kvm_dp *dp, const struct kvm_memory_slot *slot,
-			  gfn_t start, gfn_t end)
+bool __kvm_dp_any_block(struct kvm_dp *dp, const struct kvm_memory_slot *slot,
+			gfn_t start, gfn_t end)
 {
 	return kvm_dp_slot_is_paged(slot) &&
-	       kvm_presence_any_missing(&dp->presence, start, end);
+	       kvm_presence_any_block(&dp->presence, start, end);
 }
-EXPORT_SYMBOL_GPL(__kvm_dp_any_missing);
+EXPORT_SYMBOL_GPL(__kvm_dp_any_block);
+
+/* Presence belongs to GFNs, a memslot that moves would leave its own behind. */
+bool __kvm_dp_may_move(struct kvm_dp *dp, const struct kvm_memory_slot *slot,
+		       gfn_t to)
+{
+	gfn_t from = slot->base_gfn;
+
+	return !kvm_dp_slot_is_paged(slot) ||
+	       (!kvm_presence_any_missing(&dp->presence, from, from + slot->npages) &&
+		!kvm_presence_any_missing(&dp->presence, to, to + slot->npages));
+}
 
 /* The cookie of an access is the index of its SRCU section, plus 1. */
 void __kvm_dp_access_end(struct kvm_dp *dp, int cookie)
@@ -395,6 +406,16 @@ int kvm_dp_vm_enable_cap(struct kvm *kvm, struct kvm_enable_cap *cap)
 	if (r)
 		static_branch_dec(&kvm_dp_used);
 	return r;
+}
+
+/*
+ * A memslot has gone: who sleeps on one of its GFNs wants something else now.
+ * They all look again, as they do not know which.
+ */
+void __kvm_dp_memslot_gone(struct kvm_dp *dp)
+{
+	atomic_inc(&dp->n_slots_gone);
+	kvm_dp_wake_all(dp);
 }
 
 /* The VM goes: no operation touches it from here on, readers see the end. */

@@ -49,6 +49,7 @@ struct kvm_dp {
 	atomic_t n_waiters;
 	atomic_t n_attached;			/* sessions with RIGHT_EVENTS */
 	atomic_t n_sessions;
+	atomic_t n_slots_gone;			/* memslots deleted or moved */
 
 	spinlock_t events_lock;			/* nests inside a bucket's lock */
 	struct list_head events;		/* waiters to be reported */

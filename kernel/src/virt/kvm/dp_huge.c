@@ -54,8 +54,12 @@ int kvm_dp_collapse_complete(struct kvm *kvm, struct kvm_dp *dp, gfn_t gfn, u64 
 	int idx;
 
 	for (; start < end; start += KVM_PRESENCE_BLOCK_GFNS) {
-		if (kvm_presence_any_missing(&dp->presence, start,
-					     start + KVM_PRESENCE_BLOCK_GFNS))
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+
+		if (kvm_presence_any_block(&dp->presence, start,
+					   start + KVM_PRESENCE_BLOCK_GFNS))
 			continue;
 
 		idx = srcu_read_lock(&kvm->srcu);
@@ -63,10 +67,6 @@ int kvm_dp_collapse_complete(struct kvm *kvm, struct kvm_dp *dp, gfn_t gfn, u64 
 		srcu_read_unlock(&kvm->srcu, idx);
 		++kvm->stat.generic.dp_collapsed;
 		trace_kvm_dp_collapse(start);
-
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		cond_resched();
 	}
 	return 0;
 }

@@ -53,6 +53,7 @@ struct waiter {
 	struct kvm_vcpu *vcpu;
 	struct kvm_dp_event report;
 	bool done;
+	int n_slots_gone;			/* when it came */
 	gfn_t arrived;				/* with the page, if done: these */
 	unsigned long n_arrived;
 };
@@ -139,6 +140,8 @@ static bool waiter_add(struct kvm_dp *dp, struct waiter *w)
 		return false;
 	}
 
+	++w->vcpu->stat.generic.dp_waits;
+	trace_kvm_dp_wait(w->vcpu->vcpu_id, w->report.gfn);
 	if (!find_other(bucket, w)) {
 		spin_lock(&dp->events_lock);
 		queue_event(dp, w);
@@ -243,6 +246,8 @@ void kvm_dp_vcpu_note(struct kvm_vcpu *vcpu, gfn_t gfn, u32 flags)
 	trace_kvm_dp_missing(vcpu->vcpu_id, gfn, flags);
 	vcpu->dp.gfn = gfn;
 	vcpu->dp.flags = flags;
+	/* kvm->srcu is held since the GFN's memslot was looked up. */
+	vcpu->dp.n_slots_gone = atomic_read(&vcpu->kvm->dp->n_slots_gone);
 	vcpu->dp.state = KVM_VCPU_DP_PENDING;
 }
 EXPORT_SYMBOL_GPL(kvm_dp_vcpu_note);
@@ -265,7 +270,15 @@ static int exit_missing(struct kvm_vcpu *vcpu)
 static bool wait_is_over(struct kvm_dp *dp, struct waiter *w)
 {
 	return smp_load_acquire(&w->done) || !atomic_read(&dp->n_attached) ||
+	       atomic_read(&dp->n_slots_gone) != w->n_slots_gone ||
 	       w->vcpu->kvm->vm_dead;
+}
+
+/* Mapping it would allocate it, which only an access of the guest should. */
+static bool is_hole(struct kvm *kvm, gfn_t gfn, u32 flags)
+{
+	return (flags & KVM_DP_EVENT_PRIVATE) &&
+	       !kvm_dp_gmem_is_backed(gfn_to_memslot(kvm, gfn), gfn);
 }
 
 /*
@@ -287,7 +300,7 @@ static void map_arrived(struct kvm_vcpu *vcpu, gfn_t gfn, u32 flags,
 	for (other = start; other < end; other++) {
 		if (signal_pending(current) || need_resched())
 			break;
-		if (other != gfn)
+		if (other != gfn && !is_hole(vcpu->kvm, other, flags))
 			kvm_arch_dp_map(vcpu, other, flags & KVM_DP_EVENT_PRIVATE);
 	}
 }
@@ -304,14 +317,13 @@ static int wait_for_page(struct kvm_vcpu *vcpu, struct kvm_dp *dp)
 		.report.gfn = vcpu->dp.gfn,
 		.report.flags = vcpu->dp.flags,
 		.report.vcpu_id = vcpu->vcpu_id,
+		.n_slots_gone = vcpu->dp.n_slots_gone,
 	};
 	int r;
 
 	if (!waiter_add(dp, &w))
 		return 1;
 
-	++vcpu->stat.generic.dp_waits;
-	trace_kvm_dp_wait(vcpu->vcpu_id, w.report.gfn);
 	kvm_vcpu_srcu_read_unlock(vcpu);
 	r = rcuwait_wait_event(kvm_arch_vcpu_get_wait(vcpu),
 			       wait_is_over(dp, &w), TASK_INTERRUPTIBLE);
@@ -338,7 +350,9 @@ int __kvm_dp_vcpu_resolve(struct kvm_vcpu *vcpu)
 	vcpu->dp.state = KVM_VCPU_DP_NONE;
 	if (exited) {
 		/* If it is not there, the guest may want something else by now. */
-		map_arrived(vcpu, vcpu->dp.gfn, vcpu->dp.flags, vcpu->dp.gfn, 1);
+		if (!is_hole(vcpu->kvm, vcpu->dp.gfn, vcpu->dp.flags))
+			map_arrived(vcpu, vcpu->dp.gfn, vcpu->dp.flags,
+				    vcpu->dp.gfn, 1);
 		return 1;
 	}
 	if (!dp->wait_mode)

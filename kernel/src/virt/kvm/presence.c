@@ -74,9 +74,8 @@ bool __kvm_presence_is_missing(struct kvm_presence *presence, gfn_t gfn)
 	return missing;
 }
 
-/* Any block of [@start, @end) that is not complete?  Coarse: by whole blocks. */
-bool kvm_presence_any_missing(struct kvm_presence *presence, gfn_t start,
-			      gfn_t end)
+/* Is any block that [@start, @end) touches not complete? */
+bool kvm_presence_any_block(struct kvm_presence *presence, gfn_t start, gfn_t end)
 {
 	unsigned long index = block_index(start);
 
@@ -85,6 +84,32 @@ bool kvm_presence_any_missing(struct kvm_presence *presence, gfn_t start,
 
 	return xa_find(&presence->blocks, &index, block_index(end - 1),
 		       XA_PRESENT);
+}
+
+/* Is any GFN of [@start, @end) missing? */
+bool kvm_presence_any_missing(struct kvm_presence *presence, gfn_t start,
+			      gfn_t end)
+{
+	struct kvm_presence_leaf *leaf;
+	unsigned long index, from, to;
+	bool found = false;
+	void *entry;
+
+	rcu_read_lock();
+	xa_for_each_range(&presence->blocks, index, entry, block_index(start),
+			  block_index(end - 1)) {
+		from = index == block_index(start) ? block_offset(start) : 0;
+		to = index == block_index(end - 1) ? block_offset(end - 1) + 1 :
+						     KVM_PRESENCE_BLOCK_GFNS;
+		leaf = entry;
+		found = xa_is_value(entry) ||
+			find_next_bit(leaf->missing, to, from) < to;
+		if (found)
+			break;
+	}
+	rcu_read_unlock();
+
+	return found;
 }
 
 /* The part of a range that is in one word of the leaf. */

@@ -29,6 +29,7 @@ void kvm_presence_init(struct kvm_presence *presence);
 void kvm_presence_destroy(struct kvm_presence *presence);
 
 bool __kvm_presence_is_missing(struct kvm_presence *presence, gfn_t gfn);
+bool kvm_presence_any_block(struct kvm_presence *presence, gfn_t start, gfn_t end);
 bool kvm_presence_any_missing(struct kvm_presence *presence, gfn_t start,
 			      gfn_t end);
 u64 kvm_presence_n_missing(struct kvm_presence *presence);

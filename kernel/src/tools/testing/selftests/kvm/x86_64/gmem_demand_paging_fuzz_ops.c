@@ -425,153 +425,206 @@ void op_collapse(struct ctx *c, int r)
 	CHECK_EQ(c, "collapse", ret, 0);
 }
 
-/* One argument in many is wrong: refused, and nothing has changed. */
-void op_invalid(struct ctx *c, int r)
-{
-	struct kvm_dp_mark m = { .flags = KVM_DP_MARK_MISSING };
-	struct kvm_dp_transfer t = { .n_vecs = 1 };
-	struct kvm_dp_query q = { .flags = KVM_DP_QUERY_MISSING };
-	struct kvm_dp_create_session s = { .rights = KVM_DP_RIGHT_QUERY };
-	struct kvm_dp_discard d = {};
-	struct kvm_dp_vec v = {};
-	uint64_t huge = 1ull << (40 + rnd(&c->rng, 24)), gfn;
-	int what = rnd(&c->rng, 26), fd = any_fd(c), i, n, ret;
-	uint64_t ended;
-	void *nowhere = c->buf + N_BUF * WORDS;
+/* A range, and what to put in the place of something right. */
+struct invalid {
+	int i, n;
+	uint64_t gfn;
+	uint64_t huge;		/* no GFN, and no number of them */
+	void *nowhere;
+	int fd;
+};
 
-	pick(c, r, N_PAGES, &i, &n);
-	gfn = BASE_GFN + i;
-	m.gfn = gfn;
-	m.n_pages = n;
-	q.gfn = gfn;
-	q.n_pages = n;
-	d.gfn = gfn;
-	d.n_pages = n;
-	v.gfn = gfn;
-	v.n_pages = 1;
-	v.addr = (uintptr_t)c->buf;
-	t.vecs = (uintptr_t)&v;
-	trace(c, OP_INVALID, what, i, n, 0);
+static void invalid_mark(struct ctx *c, const struct invalid *v, int what)
+{
+	struct kvm_dp_mark m = {
+		.gfn = v->gfn, .n_pages = v->n, .flags = KVM_DP_MARK_MISSING,
+	};
+	void *arg = &m;
+	int error = EINVAL;
 
 	switch (what) {
 	case 0:
 		m.flags = 1u << (2 + rnd(&c->rng, 30)) | (one_in(&c->rng, 2) ? 1 : 0);
-		refused(c, EINVAL, fd, KVM_DP_MARK, &m);
 		break;
 	case 1:
 		m.flags = one_in(&c->rng, 2) ? 0 : 3;
-		refused(c, EINVAL, fd, KVM_DP_MARK, &m);
 		break;
 	case 2:
 		m.pad = 1u << rnd(&c->rng, 32);
-		refused(c, EINVAL, fd, KVM_DP_MARK, &m);
 		break;
 	case 3:
 		m.reserved[rnd(&c->rng, 2)] = 1ull << rnd(&c->rng, 64);
-		refused(c, EINVAL, fd, KVM_DP_MARK, &m);
 		break;
 	case 4:
-		m.n_pages = one_in(&c->rng, 2) ? 0 : -gfn + rnd(&c->rng, 9);
-		refused(c, EINVAL, fd, KVM_DP_MARK, &m);
+		m.n_pages = one_in(&c->rng, 2) ? 0 : -v->gfn + rnd(&c->rng, 9);
 		break;
 	case 5:
-		m.gfn = huge;
-		refused(c, EINVAL, fd, KVM_DP_MARK, &m);
+		m.gfn = v->huge;
 		break;
 	case 6:
-		m.bitmap = (uintptr_t)nowhere;
-		refused(c, EFAULT, fd, KVM_DP_MARK, &m);
-		break;
-	case 7:
-		refused(c, EFAULT, fd, KVM_DP_MARK, nowhere);
-		break;
-	case 8:
-		q.flags = one_in(&c->rng, 2) ? 3 : 1u << (3 + rnd(&c->rng, 29));
-		refused(c, EINVAL, fd, KVM_DP_QUERY, &q);
-		break;
-	case 9:
-		q.n_pages = 0;
-		refused(c, EINVAL, fd, KVM_DP_QUERY, &q);
-		break;
-	case 10:
-		q.n_pages = huge;
-		refused(c, EINVAL, fd, KVM_DP_QUERY, &q);
-		break;
-	case 11:
-		q.bitmap = (uintptr_t)nowhere;
-		refused(c, EFAULT, fd, KVM_DP_QUERY, &q);
-		break;
-	case 12:
-		d.flags = 1u << (1 + rnd(&c->rng, 31)) | one_in(&c->rng, 2);
-		refused(c, EINVAL, c->session, KVM_DP_DISCARD, &d);
-		break;
-	case 13:
-		d.n_pages = one_in(&c->rng, 2) ? 0 : ~0ull - rnd(&c->rng, gfn);
-		refused(c, EINVAL, c->session, KVM_DP_DISCARD, &d);
-		break;
-	case 14:
-		d.pad = 1;
-		refused(c, EINVAL, c->session, KVM_DP_DISCARD, &d);
-		break;
-	case 15:
-		/* To the end of all memslots and beyond. */
-		d.n_pages = N_PAGES + MAX_VCPUS - i + 1;
-		refused(c, EINVAL, c->session, KVM_DP_DISCARD, &d);
-		break;
-	case 16:
-		t.n_vecs = one_in(&c->rng, 2) ? 0 : KVM_DP_MAX_VECS + 1;
-		refused(c, EINVAL, c->session, KVM_DP_POPULATE, &t);
-		break;
-	case 17:
-		t.flags = 1u << rnd(&c->rng, 32);
-		refused(c, EINVAL, c->session, KVM_DP_POPULATE, &t);
-		break;
-	case 18:
-		t.reserved[1] = 1;
-		refused(c, EINVAL, c->session, KVM_DP_POPULATE, &t);
-		break;
-	case 19:
-		t.vecs = (uintptr_t)nowhere;
-		refused(c, EFAULT, c->session, KVM_DP_POPULATE, &t);
-		break;
-	case 20:
-		v.n_pages = one_in(&c->rng, 2) ? huge : -gfn;
-		refused(c, EINVAL, c->session, KVM_DP_POPULATE, &t);
-		break;
-	case 21:
-		v.n_done = 2;
-		refused(c, EINVAL, c->session, KVM_DP_POPULATE, &t);
-		break;
-	case 22:
-		v.addr = one_in(&c->rng, 2) ? ~0ull << 47 : ~0ull << 12;
-		refused(c, EINVAL, c->session, KVM_DP_POPULATE, &t);
-		break;
-	case 23:
-		if (load(&world->freezer))
-			break;
-		ended = load(&world->freezes_ended);
-		ret = ioctl(c->session, KVM_DP_EXTRACT, &t) ? errno : 0;
-		CHECK(c, ret == EBUSY || load(&world->freezes_begun) != ended,
-		      "extract from a VM that runs: %d", ret);
-		break;
-	case 24:
-		s.rights = one_in(&c->rng, 2) ? 0 : 1u << (7 + rnd(&c->rng, 25));
-		refused(c, EINVAL, c->control, KVM_DP_CREATE_SESSION, &s);
+		m.bitmap = (uintptr_t)v->nowhere;
+		error = EFAULT;
 		break;
 	default:
-		s.reserved[rnd(&c->rng, 3)] = 1;
-		refused(c, EINVAL, c->control, KVM_DP_CREATE_SESSION, &s);
-		refused(c, EINVAL, fd, KVM_DP_THAW, (void *)1);
-		refused(c, EINVAL, fd, KVM_DP_FREEZE, (void *)1);
-		refused(c, ENOTTY, fd, KVM_RUN, 0);
+		arg = v->nowhere;
+		error = EFAULT;
 	}
-	check_range(c, r, i, n);
+	refused(c, error, v->fd, KVM_DP_MARK, arg);
+}
+
+static void invalid_query(struct ctx *c, const struct invalid *v, int what)
+{
+	struct kvm_dp_query q = {
+		.gfn = v->gfn, .n_pages = v->n, .flags = KVM_DP_QUERY_MISSING,
+	};
+	int error = EINVAL;
+
+	switch (what) {
+	case 0:
+		q.flags = one_in(&c->rng, 2) ? 3 : 1u << (3 + rnd(&c->rng, 29));
+		break;
+	case 1:
+		q.n_pages = 0;
+		break;
+	case 2:
+		q.n_pages = v->huge;
+		break;
+	default:
+		q.bitmap = (uintptr_t)v->nowhere;
+		error = EFAULT;
+	}
+	refused(c, error, v->fd, KVM_DP_QUERY, &q);
+}
+
+static void invalid_discard(struct ctx *c, const struct invalid *v, int what)
+{
+	struct kvm_dp_discard d = { .gfn = v->gfn, .n_pages = v->n };
+
+	switch (what) {
+	case 0:
+		d.flags = 1u << (1 + rnd(&c->rng, 31)) | one_in(&c->rng, 2);
+		break;
+	case 1:
+		d.n_pages = one_in(&c->rng, 2) ? 0 : ~0ull - rnd(&c->rng, v->gfn);
+		break;
+	case 2:
+		d.pad = 1;
+		break;
+	default:
+		/* To the end of all memslots and beyond. */
+		d.n_pages = N_PAGES + MAX_VCPUS - v->i + 1;
+	}
+	refused(c, EINVAL, c->session, KVM_DP_DISCARD, &d);
+}
+
+static void invalid_populate(struct ctx *c, const struct invalid *v, int what)
+{
+	struct kvm_dp_vec vec = {
+		.gfn = v->gfn, .n_pages = 1, .addr = (uintptr_t)c->buf,
+	};
+	struct kvm_dp_transfer t = { .vecs = (uintptr_t)&vec, .n_vecs = 1 };
+	int error = EINVAL;
+
+	switch (what) {
+	case 0:
+		t.n_vecs = one_in(&c->rng, 2) ? 0 : KVM_DP_MAX_VECS + 1;
+		break;
+	case 1:
+		t.flags = 1u << rnd(&c->rng, 32);
+		break;
+	case 2:
+		t.reserved[1] = 1;
+		break;
+	case 3:
+		t.vecs = (uintptr_t)v->nowhere;
+		error = EFAULT;
+		break;
+	case 4:
+		vec.n_pages = one_in(&c->rng, 2) ? v->huge : -v->gfn;
+		break;
+	case 5:
+		vec.n_done = 2;
+		break;
+	default:
+		vec.addr = one_in(&c->rng, 2) ? ~0ull << 47 : ~0ull << 12;
+	}
+	refused(c, error, c->session, KVM_DP_POPULATE, &t);
+}
+
+static void invalid_extract(struct ctx *c, const struct invalid *v, int what)
+{
+	struct kvm_dp_vec vec = {
+		.gfn = v->gfn, .n_pages = 1, .addr = (uintptr_t)c->buf,
+	};
+	struct kvm_dp_transfer t = { .vecs = (uintptr_t)&vec, .n_vecs = 1 };
+	uint64_t ended;
+	int error;
+
+	if (load(&world->freezer))
+		return;
+	do {
+		ended = load(&world->freezes_ended);
+		error = ioctl(c->session, KVM_DP_EXTRACT, &t) ? errno : 0;
+	} while (error == EINTR);
+	CHECK(c, error == EBUSY || load(&world->freezes_begun) != ended,
+	      "extract from a VM that runs: %d", error);
+}
+
+static void invalid_session(struct ctx *c, const struct invalid *v, int what)
+{
+	struct kvm_dp_create_session s = { .rights = KVM_DP_RIGHT_QUERY };
+
+	if (!what) {
+		s.rights = one_in(&c->rng, 2) ? 0 : 1u << (7 + rnd(&c->rng, 25));
+		refused(c, EINVAL, c->control, KVM_DP_CREATE_SESSION, &s);
+		return;
+	}
+	s.reserved[rnd(&c->rng, 3)] = 1;
+	refused(c, EINVAL, c->control, KVM_DP_CREATE_SESSION, &s);
+	refused(c, EINVAL, v->fd, KVM_DP_THAW, (void *)1);
+	refused(c, EINVAL, v->fd, KVM_DP_FREEZE, (void *)1);
+	refused(c, ENOTTY, v->fd, KVM_RUN, 0);
+}
+
+static const struct {
+	void (*call)(struct ctx *c, const struct invalid *v, int what);
+	int n;
+} invalid_calls[] = {
+	{ invalid_mark, 8 },
+	{ invalid_query, 4 },
+	{ invalid_discard, 4 },
+	{ invalid_populate, 7 },
+	{ invalid_extract, 1 },
+	{ invalid_session, 2 },
+};
+
+#define N_INVALID	26	/* the sum of the above */
+
+/* One argument in many is wrong: refused, and nothing has changed. */
+void op_invalid(struct ctx *c, int r)
+{
+	struct invalid v = {
+		.huge = 1ull << (40 + rnd(&c->rng, 24)),
+		.nowhere = c->buf + N_BUF * WORDS,
+	};
+	int what = rnd(&c->rng, N_INVALID), k;
+
+	v.fd = any_fd(c);
+	pick(c, r, N_PAGES, &v.i, &v.n);
+	v.gfn = BASE_GFN + v.i;
+	trace(c, OP_INVALID, what, v.i, v.n, 0);
+
+	for (k = 0; what >= invalid_calls[k].n; k++)
+		what -= invalid_calls[k].n;
+	invalid_calls[k].call(c, &v, what);
+	check_range(c, r, v.i, v.n);
 }
 
 void op_prefault(struct ctx *c, int r)
 {
 	struct kvm_pre_fault_memory range = {};
 	int i, n, j, ret;
+	uint64_t ended;
 
 	pick(c, r, 64, &i, &n);
 	for (j = i; j < i + n && !page_at(j)->missing; j++)
@@ -579,11 +632,16 @@ void op_prefault(struct ctx *c, int r)
 	range.gpa = (BASE_GFN + i) * PAGE;
 	range.size = n * PAGE;
 	do {
-		ret = __vcpu_ioctl(c->vcpu, KVM_PRE_FAULT_MEMORY, &range);
-	} while (ret ? errno == EINTR : range.size);
-	trace(c, OP_PREFAULT, j, i, n, ret ? -errno : 0);
+		ended = load(&world->freezes_ended);
+		ret = __vcpu_ioctl(c->vcpu, KVM_PRE_FAULT_MEMORY, &range) ? -errno : 0;
+		CHECK(c, ret != -EBUSY || load(&world->freezes_begun) != ended,
+		      "pre-fault is refused without a freeze");
+		if (ret == -EBUSY)
+			usleep(100);
+	} while (ret ? ret == -EINTR || ret == -EBUSY : range.size);
+	trace(c, OP_PREFAULT, j, i, n, ret);
 	CHECK_EQ(c, "pre-faulted up to", range.gpa / PAGE - BASE_GFN, j);
-	CHECK_EQ(c, "pre-fault", ret ? -errno : 0, j == i + n ? 0 : -EAGAIN);
+	CHECK_EQ(c, "pre-fault", ret, j == i + n ? 0 : -EAGAIN);
 }
 
 /* What extract should say about one run, page by page. */

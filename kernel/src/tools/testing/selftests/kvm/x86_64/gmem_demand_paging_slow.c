@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KVM demand paging on guest_memfd: what takes forever holds up its caller, not
+ * the VM, and the caller can be killed.
+ */
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "gmem_demand_paging_env.h"
+
+#define FILL		0x0f
+#define SLOW_PAGES	64
+
+/* A page of the caller's memory that is not there until it is resolved. */
+struct slow_page {
+	int uffd;
+	void *addr;
+};
+
+static int userfaultfd_open(void)
+{
+	return syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+}
+
+const char *userfaultfd_absent(void)
+{
+	int fd = userfaultfd_open();
+
+	if (fd < 0)
+		return "no userfaultfd for faults of the kernel";
+	close(fd);
+	return NULL;
+}
+
+static struct slow_page slow_page_create(void)
+{
+	struct slow_page s = { .uffd = userfaultfd_open() };
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	struct uffdio_api api = { .api = UFFD_API };
+
+	s.addr = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	TEST_ASSERT(s.addr != MAP_FAILED, "mmap: %s", strerror(errno));
+	reg.range.start = (uintptr_t)s.addr;
+	reg.range.len = 4096;
+	TEST_ASSERT(s.uffd >= 0 && !ioctl(s.uffd, UFFDIO_API, &api) &&
+		    !ioctl(s.uffd, UFFDIO_REGISTER, &reg),
+		    "userfaultfd: %s", strerror(errno));
+	return s;
+}
+
+static void slow_page_resolve(struct slow_page *s)
+{
+	uint8_t data[4096];
+	struct uffdio_copy copy = {
+		.dst = (uintptr_t)s->addr, .src = (uintptr_t)data, .len = 4096,
+	};
+
+	memset(data, FILL, sizeof(data));
+	TEST_ASSERT(!ioctl(s->uffd, UFFDIO_COPY, &copy), "UFFDIO_COPY: %s",
+		    strerror(errno));
+}
+
+static void slow_page_destroy(struct slow_page *s)
+{
+	close(s->uffd);
+	munmap(s->addr, 4096);
+}
+
+/* The VM is frozen while @request waits for memory; returns how that ends. */
+static int freeze_meanwhile(struct env *e, struct slow_page *s,
+			    unsigned long request, void *arg)
+{
+	struct call slow = { .fd = e->session, .request = request, .arg = arg };
+	struct call freeze = { .fd = e->control, .request = KVM_DP_FREEZE };
+	struct pollfd pfd = { .fd = s->uffd, .events = POLLIN };
+	bool in_time;
+
+	call_start(&slow);
+	TEST_ASSERT(poll(&pfd, 1, LIMIT_S * 1000) == 1, "the bitmap was not touched");
+	call_start(&freeze);
+	in_time = join_in_time(freeze.thread);
+	slow_page_resolve(s);
+
+	TEST_ASSERT(in_time, "%#lx holds up a freeze until its bitmap is there",
+		    request);
+	TEST_ASSERT_EQ(freeze.ret, 0);
+	TEST_ASSERT(join_in_time(slow.thread), "%#lx does not end", request);
+	TEST_ASSERT_EQ(n_missing(e->session), DATA_NPAGES);
+	TEST_ASSERT_EQ(ioctl(e->control, KVM_DP_THAW, 0), 0);
+	return slow.ret;
+}
+
+void test_slow_bitmap(void)
+{
+	struct env e = env_create(KVM_DP_MODE_EXIT, guest_reader);
+	struct kvm_dp_mark m = { .n_pages = SLOW_PAGES };
+	struct kvm_dp_query q = {
+		.gfn = DATA_GFN, .n_pages = SLOW_PAGES, .flags = KVM_DP_QUERY_MISSING,
+	};
+	struct slow_page s;
+
+	vm_mem_set_shared(e.vm, DATA_GPA, SLOW_PAGES * 4096);
+
+	/* Both would change something, if the freeze had not come first. */
+	s = slow_page_create();
+	m.gfn = 1000;
+	m.bitmap = (uintptr_t)s.addr;
+	m.flags = KVM_DP_MARK_MISSING;
+	TEST_ASSERT_EQ(freeze_meanwhile(&e, &s, KVM_DP_MARK, &m), -EBUSY);
+	slow_page_destroy(&s);
+
+	s = slow_page_create();
+	m.gfn = DATA_GFN;
+	m.bitmap = (uintptr_t)s.addr;
+	m.flags = KVM_DP_MARK_PRESENT;
+	TEST_ASSERT_EQ(freeze_meanwhile(&e, &s, KVM_DP_MARK, &m), -EBUSY);
+	slow_page_destroy(&s);
+
+	s = slow_page_create();
+	q.bitmap = (uintptr_t)s.addr;
+	TEST_ASSERT_EQ(freeze_meanwhile(&e, &s, KVM_DP_QUERY, &q), 0);
+	TEST_ASSERT_EQ(q.n_set, SLOW_PAGES);
+	TEST_ASSERT_EQ(*(uint64_t *)s.addr, ~0ull);
+	slow_page_destroy(&s);
+	env_destroy(&e);
+}
+
+#define ALL_GFNS	((1ull << 40) - 1)
+
+static pid_t child_start(int fd, unsigned long request, void *arg)
+{
+	pid_t pid = fork();
+
+	TEST_ASSERT(pid >= 0, "fork: %s", strerror(errno));
+	if (!pid) {
+		ioctl(fd, request, arg);
+		_exit(0);
+	}
+	/* Well into it, or it is so quick that there is nothing to test. */
+	usleep(200000);
+	return pid;
+}
+
+static bool child_killed_in_time(pid_t pid)
+{
+	int i;
+
+	kill(pid, SIGKILL);
+	for (i = 0; i < LIMIT_S * 100; i++) {
+		if (waitpid(pid, NULL, WNOHANG) == pid)
+			return true;
+		usleep(10000);
+	}
+	return false;
+}
+
+static void run_long(struct env *e, const char *name, unsigned long request, void *arg)
+{
+	struct call freeze = { .fd = e->control, .request = KVM_DP_FREEZE };
+	pid_t pid = child_start(e->session, request, arg);
+	bool in_time;
+
+	call_start(&freeze);
+	in_time = join_in_time(freeze.thread);
+	TEST_ASSERT(child_killed_in_time(pid), "%s of all GFNs cannot be killed", name);
+	TEST_ASSERT(in_time, "%s of all GFNs holds up a freeze", name);
+	TEST_ASSERT_EQ(freeze.ret, 0);
+	TEST_ASSERT_EQ(ioctl(e->control, KVM_DP_THAW, 0), 0);
+
+	/* The freeze may have ended it: once more without. */
+	pid = child_start(e->session, request, arg);
+	TEST_ASSERT(child_killed_in_time(pid), "%s of all GFNs cannot be killed", name);
+}
+
+void test_long_range(void)
+{
+	struct env e = env_create(KVM_DP_MODE_EXIT, guest_reader);
+	struct kvm_dp_collapse collapse = { .n_pages = ALL_GFNS };
+	struct kvm_dp_mark present = {
+		.n_pages = ALL_GFNS, .flags = KVM_DP_MARK_PRESENT,
+	};
+	struct kvm_dp_query query = {
+		.n_pages = ALL_GFNS, .flags = KVM_DP_QUERY_MISSING,
+	};
+
+	/* Else marking private pages present is refused soon. */
+	vm_mem_set_shared(e.vm, DATA_GPA, DATA_NPAGES * 4096);
+
+	run_long(&e, "KVM_DP_COLLAPSE", KVM_DP_COLLAPSE, &collapse);
+	run_long(&e, "KVM_DP_MARK", KVM_DP_MARK, &present);
+	run_long(&e, "KVM_DP_QUERY", KVM_DP_QUERY, &query);
+	env_destroy(&e);
+}
