@@ -106,7 +106,7 @@ test_integration() {
 }
 
 dev_test() {
-	local parts=() p debug_kernel=0 flavour=gmem start=$SECONDS n_scripts=0 build_dir='' bzimage='' fuzz_minutes=0 all_selftests=0
+	local parts=() p debug_kernel=0 flavour=gmem start=$SECONDS n_scripts=0 build_dir='' bzimage='' fuzz_minutes=0 all_selftests=0 mutations=''
 
 	while [ $# -gt 0 ]; do
 		p=$1
@@ -118,6 +118,15 @@ dev_test() {
 			[[ ${1:-} =~ ^[1-9][0-9]{0,4}$ ]] || die "test: --fuzz takes a number of minutes (./dev help)."
 			fuzz_minutes=$1
 			shift ;;
+		--mutations)
+			mutations=all
+			case ${1:-} in
+			''|-*|unit|uapi|kernel|integration) ;;
+			*)
+				[ -r "$mutations_dir/$1.patch" ] || die "test: no such mutation: $1 (they are in tests/kernel/mutations)."
+				mutations=$1
+				shift ;;
+			esac ;;
 		unit|uapi|kernel|integration) parts+=("$p") ;;
 		-*) die "test: unknown option $p (./dev help)." ;;
 		*)
@@ -125,6 +134,7 @@ dev_test() {
 			parts+=("integration:*$p*") ;;
 		esac
 	done
+	[ -z "$mutations" ] || [ ${#parts[@]} -gt 0 ] || parts=(kernel)
 	# The debug kernel changes nothing for what runs outside of it.
 	[ ${#parts[@]} -gt 0 ] || { ((debug_kernel)) && parts=(kernel integration) || parts=(unit uapi kernel integration); }
 	machine_prepare
@@ -132,7 +142,7 @@ dev_test() {
 		case $p in
 		unit) test_unit ;;
 		uapi) kernel_need gmem; test_uapi ;;
-		kernel) test_kernel ;;
+		kernel) if [ -n "$mutations" ]; then test_mutations "$mutations"; else test_kernel; fi ;;
 		integration) test_integration '*' ;;
 		integration:*) test_integration "${p#*:}" ;;
 		esac
