@@ -89,6 +89,7 @@ static inline void kvm_dp_memslot_gone(struct kvm *kvm)
 		__kvm_dp_memslot_gone(dp);
 }
 
+/* Must vCPUs not touch memory?  Hold vcpu->mutex. */
 static inline bool kvm_dp_is_frozen(struct kvm *kvm)
 {
 	struct kvm_dp *dp = kvm_dp_of(kvm);

@@ -136,17 +136,19 @@ int kvm_dp_freeze(struct kvm_dp *dp)
 	 * KVM_RUN tests this after it took vcpu->mutex: who holds a mutex that
 	 * is tried below may have missed it, anybody later sees it.
 	 */
-	WRITE_ONCE(dp->frozen, true);
+	WRITE_ONCE(dp->no_run, true);
 	smp_mb(); /* pairs with mutex_lock() in kvm_vcpu_ioctl() */
 	kvm_for_each_vcpu(i, vcpu, kvm) {
 		if (!mutex_trylock(&vcpu->mutex)) {
-			WRITE_ONCE(dp->frozen, false);
+			WRITE_ONCE(dp->no_run, false);
 			r = -EBUSY;
 			goto out;
 		}
 		mutex_unlock(&vcpu->mutex);
 	}
 
+	/* Not before: an access that fails may be the end of a vCPU that runs. */
+	WRITE_ONCE(dp->frozen, true);
 	dp->n_freezes++;
 	gfn_to_pfn_cache_invalidate_gfns(kvm, 0, ~0ULL);
 	kvm_dp_wait_accesses(dp);
@@ -164,15 +166,18 @@ int kvm_dp_thaw(struct kvm_dp *dp)
 		r = -ENODEV;
 	else if (!dp->frozen)
 		r = -EINVAL;
-	else
+	if (!r) {
 		WRITE_ONCE(dp->frozen, false);
+		/* Pairs with smp_mb() in __kvm_dp_access_begin(). */
+		smp_store_release(&dp->no_run, false);
+	}
 	up_write(&dp->sem);
 	return r;
 }
 
 bool __kvm_dp_is_frozen(struct kvm_dp *dp)
 {
-	return READ_ONCE(dp->frozen);
+	return READ_ONCE(dp->no_run);
 }
 EXPORT_SYMBOL_GPL(__kvm_dp_is_frozen);
 
@@ -228,7 +233,7 @@ int __kvm_dp_access_begin(struct kvm *kvm, struct kvm_dp *dp,
 	 * publishes first, and then looks for accesses and waits for them.
 	 */
 	smp_mb();
-	if (likely(!__kvm_dp_is_frozen(dp) && !__kvm_dp_is_missing(dp, slot, gfn)))
+	if (likely(!READ_ONCE(dp->frozen) && !__kvm_dp_is_missing(dp, slot, gfn)))
 		return cookie;
 	__kvm_dp_access_end(dp, cookie);
 

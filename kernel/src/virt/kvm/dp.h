@@ -37,7 +37,8 @@ struct kvm_dp {
 
 	bool wait_mode;				/* these two are set once */
 	bool allow_extract;
-	bool frozen;				/* written under @sem */
+	bool no_run;				/* these two are written under @sem: */
+	bool frozen;				/* KVM_RUN, KVM's accesses refused */
 	u64 n_freezes;				/* protected by @sem */
 
 	struct kvm_presence presence;

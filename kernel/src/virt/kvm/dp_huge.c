@@ -65,7 +65,7 @@ int kvm_dp_collapse_complete(struct kvm *kvm, struct kvm_dp *dp, gfn_t gfn, u64 
 		idx = srcu_read_lock(&kvm->srcu);
 		collapse_block(kvm, start, start + KVM_PRESENCE_BLOCK_GFNS);
 		srcu_read_unlock(&kvm->srcu, idx);
-		++kvm->stat.generic.dp_collapsed;
+		atomic64_inc(&kvm->stat.generic.dp_collapsed);
 		trace_kvm_dp_collapse(start);
 	}
 	return 0;

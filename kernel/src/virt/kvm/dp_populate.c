@@ -191,7 +191,7 @@ static u32 populate_pages(struct kvm *kvm, struct kvm_dp *dp,
 
 	vec->n_done += range.n;
 	vec->n_skipped += range.n - n_changed;
-	kvm->stat.generic.dp_populated += n_changed;
+	atomic64_add(n_changed, &kvm->stat.generic.dp_populated);
 	trace_kvm_dp_populate(gfn, range.n, n_changed, result);
 	return result;
 }
@@ -278,7 +278,7 @@ static u32 zero_pages(struct kvm *kvm, struct kvm_dp *dp, struct kvm_dp_target *
 
 	vec->n_done += range.n;
 	vec->n_skipped += range.n - min_t(u64, range.n, n_changed);
-	kvm->stat.generic.dp_populated += n_changed;
+	atomic64_add(n_changed, &kvm->stat.generic.dp_populated);
 	trace_kvm_dp_populate(gfn, range.n, n_changed, result);
 	return result;
 }

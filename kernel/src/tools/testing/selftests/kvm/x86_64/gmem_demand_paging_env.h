@@ -91,6 +91,7 @@ void test_several_readers(void);
 void test_signal(void);
 void test_other_process(void);
 void test_kvm_access(void);
+void test_refused_freeze(void);
 void test_prefault(void);
 void test_shared_memory(void);
 void test_vm_gone(void);

@@ -245,6 +245,50 @@ void test_kvm_access(void)
 	env_destroy(&e);
 }
 
+#define N_CPUIDS	100000
+
+/* Without NRIPS KVM reads each of these instructions itself. */
+static void guest_cpuid(void)
+{
+	uint32_t a, b, c, d;
+	int i;
+
+	for (i = 0; i < N_CPUIDS; i++)
+		cpuid(0, &a, &b, &c, &d);
+	GUEST_SYNC(1);
+}
+
+static void *run_unfrozen(void *arg)
+{
+	intptr_t ret;
+
+	do {
+		ret = __vcpu_run(arg) ? -errno : 0;
+	} while (ret == -EBUSY);
+	return (void *)ret;
+}
+
+/* A freeze that is refused does not make anybody miss a page that is there. */
+void test_refused_freeze(void)
+{
+	struct env e = env_create(KVM_DP_MODE_EXIT, guest_cpuid);
+	int control = e.control, n = 0;
+	pthread_t thread;
+	void *ret;
+
+	TEST_ASSERT_EQ(pthread_create(&thread, NULL, run_unfrozen, e.vcpu), 0);
+	while (pthread_tryjoin_np(thread, &ret)) {
+		if (ioctl(control, KVM_DP_FREEZE, 0))
+			n += errno == EBUSY;
+		else
+			TEST_ASSERT_EQ(ioctl(control, KVM_DP_THAW, 0), 0);
+	}
+	TEST_ASSERT(n > 0, "no freeze was refused");
+	TEST_ASSERT_EQ((intptr_t)ret, 0);
+	assert_sync(e.vcpu, 1);
+	env_destroy(&e);
+}
+
 void test_prefault(void)
 {
 	struct env e = env_create(KVM_DP_MODE_WAIT, guest_reader);

@@ -22,7 +22,10 @@ int dp_call(struct ctx *c, int fd, unsigned long request, void *arg)
 		ended = load(&world->freezes_ended);
 		r = ioctl(fd, request, arg) ? -errno : 0;
 		add(&world->n_calls, 1);
-		if (r == -ENODEV && load(&world->closing))
+		/* The files of guest_memfd are closed before the VM goes. */
+		if ((r == -ENODEV || (r && (request == KVM_DP_POPULATE ||
+					    request == KVM_DP_DISCARD))) &&
+		    load(&world->closing))
 			_exit(0);
 		if (r == -EINTR || r == -EAGAIN)
 			continue;

@@ -29,6 +29,7 @@ static const struct {
 	{ "refused_whole", test_refused_whole },
 	{ "fault_in_second_slot", test_fault_in_second_slot },
 	{ "kvm_access", test_kvm_access },
+	{ "refused_freeze", test_refused_freeze },
 	{ "prefault", test_prefault },
 	{ "shared_memory", test_shared_memory },
 	{ "slow_bitmap", test_slow_bitmap, userfaultfd_absent },
