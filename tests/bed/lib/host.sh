@@ -169,7 +169,7 @@ up_command() {
 	elif [ "$accel" = icount ]; then
 		qemu+=(-accel tcg,thread=single -icount shift=0,sleep=off -cpu max,erms=off,fsrm=off)
 	else
-		qemu+=(-accel tcg,thread=multi -cpu max,erms=off,fsrm=off)
+		qemu+=(-accel tcg,thread=multi -cpu max,erms=off,fsrm=off,xsave=off)
 	fi
 	qemu+=(-append "root=/dev/root rootfstype=9p rootflags=trans=virtio,version=9p2000.L,msize=262144,cache=loose ro \
 console=ttyS0 panic=-1 tsc_early_khz=$khz tsc=reliable rcupdate.rcu_expedited=1 init=$bed_src/init \
