@@ -929,6 +929,7 @@ struct kvm_enable_cap {
 #define KVM_CAP_X86_APIC_BUS_CYCLES_NS 237
 #define KVM_CAP_X86_GUEST_MODE 238
 #define KVM_CAP_DEMAND_PAGING 260
+#define KVM_CAP_GUEST_MEMFD_FLAGS 261
 
 struct kvm_irq_routing_irqchip {
 	__u32 irqchip;
@@ -1555,6 +1556,9 @@ struct kvm_memory_attributes {
 #define KVM_MEMORY_ATTRIBUTE_MISSING           (1ULL << 8)
 
 #define KVM_CREATE_GUEST_MEMFD	_IOWR(KVMIO,  0xd4, struct kvm_create_guest_memfd)
+
+/* Available with KVM_CAP_GUEST_MEMFD_FLAGS */
+#define GUEST_MEMFD_FLAG_HUGE_2M	(1ULL << 0)
 
 struct kvm_create_guest_memfd {
 	__u64 size;

@@ -99,6 +99,7 @@ int kvm_dp_populate(struct kvm_dp *dp, struct kvm_dp_transfer __user *uargs);
 int kvm_dp_extract(struct kvm_dp *dp, struct kvm_dp_transfer __user *uargs);
 int kvm_dp_discard(struct kvm_dp *dp, struct kvm_dp_discard __user *uargs);
 bool kvm_dp_gmem_is_backed(struct kvm_memory_slot *slot, gfn_t gfn);
+bool kvm_dp_gmem_is_huge(struct kvm_memory_slot *slot, gfn_t gfn);
 
 /* GFNs from @gfn to the end of its block. */
 static inline unsigned long kvm_dp_block_left(gfn_t gfn)

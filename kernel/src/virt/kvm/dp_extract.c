@@ -10,6 +10,7 @@
 static u32 extract_find(struct kvm *kvm, struct kvm_dp *dp, struct kvm_dp_target *t,
 			gfn_t gfn, struct folio **ret_folio)
 {
+	pgoff_t index = kvm_dp_target_index(t, gfn);
 	struct folio *folio;
 
 	if (!kvm_mem_is_private(kvm, gfn))
@@ -17,12 +18,12 @@ static u32 extract_find(struct kvm *kvm, struct kvm_dp *dp, struct kvm_dp_target
 	if (kvm_presence_is_missing(&dp->presence, gfn))
 		return KVM_DP_MISSING;
 
-	folio = filemap_get_folio(t->mapping, kvm_dp_target_index(t, gfn));
+	folio = filemap_get_folio(t->mapping, index);
 	if (IS_ERR(folio)) {
 		*ret_folio = NULL;
 		return KVM_DP_OK;
 	}
-	if (folio_test_hwpoison(folio)) {
+	if (PageHWPoison(folio_file_page(folio, index))) {
 		folio_put(folio);
 		return KVM_DP_POISONED;
 	}
@@ -47,6 +48,7 @@ static u32 extract_collect(struct kvm *kvm, struct kvm_dp *dp, gfn_t gfn,
 		goto out;
 
 	want = min(want, kvm_dp_target_left(&t, gfn));
+	batch->index = kvm_dp_target_index(&t, gfn);
 	for (batch->n = 0; batch->n < want; batch->n++) {
 		result = extract_find(kvm, dp, &t, gfn + batch->n,
 				      &batch->folios[batch->n]);
@@ -59,7 +61,7 @@ out:
 	return result;
 }
 
-static bool copy_out(struct folio *folio, void __user *to)
+static bool copy_out(struct folio *folio, pgoff_t index, void __user *to)
 {
 	unsigned long left;
 	void *from;
@@ -67,7 +69,7 @@ static bool copy_out(struct folio *folio, void __user *to)
 	if (!folio)
 		return !clear_user(to, PAGE_SIZE);
 
-	from = kmap_local_folio(folio, 0);
+	from = kmap_local_folio(folio, offset_in_folio(folio, (loff_t)index << PAGE_SHIFT));
 	left = __copy_to_user(to, from, PAGE_SIZE);
 	kunmap_local(from);
 	return !left;
@@ -100,7 +102,8 @@ int kvm_dp_extract_step(struct kvm_dp *dp, struct kvm_dp_vec *vec)
 		return r;
 
 	for (i = 0; i < batch.n; i++) {
-		if (!copy_out(batch.folios[i], to + i * PAGE_SIZE)) {
+		if (!copy_out(batch.folios[i], batch.index + i,
+			      to + i * PAGE_SIZE)) {
 			result = KVM_DP_FAULT;
 			break;
 		}

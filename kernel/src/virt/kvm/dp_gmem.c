@@ -129,27 +129,57 @@ int kvm_dp_extract(struct kvm_dp *dp, struct kvm_dp_transfer __user *uargs)
 	return transfer(dp, uargs, kvm_dp_extract_step);
 }
 
-/* Is there a page, or would a present GFN read as zero? */
-bool kvm_dp_gmem_is_backed(struct kvm_memory_slot *slot, gfn_t gfn)
+/* With a reference; NULL if there is none that a guest could have. */
+static struct folio *find_folio(struct kvm_memory_slot *slot, gfn_t gfn)
 {
 	struct folio *folio;
 	struct file *file;
-	bool backed;
 
 	if (!kvm_dp_slot_is_paged(slot) || !kvm_slot_can_be_private(slot))
-		return false;
+		return NULL;
 
 	file = kvm_gmem_get_file(slot);
 	if (!file)
-		return false;
+		return NULL;
 
 	folio = filemap_get_folio(file->f_mapping,
 				  gfn - slot->base_gfn + slot->gmem.pgoff);
-	backed = !IS_ERR(folio) && folio_test_uptodate(folio);
-	if (!IS_ERR(folio))
-		folio_put(folio);
 	fput(file);
-	return backed;
+	if (IS_ERR(folio))
+		return NULL;
+	if (folio_test_uptodate(folio))
+		return folio;
+
+	folio_put(folio);
+	return NULL;
+}
+
+/*
+ * Is there a page, or would a present GFN read as zero?  All pages of a huge
+ * folio are there at once.
+ */
+bool kvm_dp_gmem_is_backed(struct kvm_memory_slot *slot, gfn_t gfn)
+{
+	struct folio *folio = find_folio(slot, gfn);
+
+	if (folio)
+		folio_put(folio);
+	return folio;
+}
+
+bool kvm_dp_gmem_is_huge(struct kvm_memory_slot *slot, gfn_t gfn)
+{
+	struct folio *folio;
+	bool huge;
+
+	if (!slot->gmem.huge)
+		return false;
+
+	folio = find_folio(slot, gfn);
+	huge = folio && folio_test_large(folio);
+	if (folio)
+		folio_put(folio);
+	return huge;
 }
 
 static int mark_all(struct kvm_dp *dp, bool missing, gfn_t gfn, u64 n,
@@ -184,23 +214,23 @@ static int discard_slot(struct kvm_dp *dp, struct kvm_dp_target *t, gfn_t gfn, u
 			bool evict)
 {
 	loff_t offset = (loff_t)kvm_dp_target_index(t, gfn) << PAGE_SHIFT;
+	int punched = 0, r = 0;
 	u64 done = n;
-	int r = 0;
 
 	filemap_invalidate_lock(t->mapping);
 	if (evict)
 		r = mark_all(dp, true, gfn, n, &done);
 	/* What was marked is evicted also if there was no memory for all of it. */
 	if (done)
-		kvm_gmem_punch_hole_locked(file_inode(t->file), offset,
-					   done << PAGE_SHIFT);
-	if (!evict)
+		punched = kvm_gmem_punch_hole_locked(file_inode(t->file), offset,
+						     done << PAGE_SHIFT);
+	if (!evict && !punched)
 		r = mark_all(dp, false, gfn, n, &done);
 	filemap_invalidate_unlock(t->mapping);
 
-	if (!evict)
+	if (!evict && !punched)
 		kvm_dp_wake(dp, gfn, done, false);
-	return r;
+	return r ?: punched;
 }
 
 static bool is_private(struct kvm *kvm, gfn_t gfn)

@@ -7,10 +7,14 @@
 
 #define KVM_DP_BATCH	16
 
-/* Folios of @n consecutive GFNs, each with a reference; NULL for a hole. */
+/*
+ * Folios of @n consecutive GFNs, each with a reference; NULL for a hole.  @index is
+ * that of the first in its file, for those that are larger than a page.
+ */
 struct kvm_dp_batch {
 	struct folio *folios[KVM_DP_BATCH];
 	unsigned long n;
+	pgoff_t index;
 };
 
 /* GFNs of one run that lie in one memslot, with its file pinned. */

@@ -31,18 +31,19 @@ static void kvm_arch_dp_collapse(struct kvm *kvm,
 static void collapse_block(struct kvm *kvm, gfn_t start, gfn_t end)
 {
 	struct kvm_memslot_iter iter;
+	gfn_t gfn;
 
 	kvm_for_each_memslot_in_gfn_range(&iter, kvm_memslots(kvm), start, end) {
 		if (!kvm_dp_slot_is_paged(iter.slot))
 			continue;
-		/* guest_memfd has 4K folios. */
+		gfn = max(start, iter.slot->base_gfn);
 		if (kvm_slot_can_be_private(iter.slot) &&
-		    kvm_mem_is_private(kvm, max(start, iter.slot->base_gfn)))
+		    kvm_mem_is_private(kvm, gfn) &&
+		    !kvm_dp_gmem_is_huge(iter.slot, gfn))
 			continue;
 
 		kvm_arch_dp_collapse(kvm, iter.slot,
-				     max(start, iter.slot->base_gfn),
-				     min(end, iter.slot->base_gfn + iter.slot->npages));
+				     gfn, min(end, iter.slot->base_gfn + iter.slot->npages));
 	}
 }
 

@@ -15,6 +15,7 @@
 #include <linux/uaccess.h>
 
 #include "dp_gmem.h"
+#include "kvm_mm.h"
 
 #include <trace/events/kvm_dp.h>
 
@@ -69,17 +70,43 @@ static u32 batch_fill(struct kvm_dp_batch *batch, unsigned long want,
 }
 
 /*
+ * The folio is locked.  Returns false if @gfn is to be left alone: *@ret_result says
+ * why, KVM_DP_OK if somebody was quicker.
+ */
+static bool copy_into(struct kvm_dp *dp, gfn_t gfn, struct folio *folio,
+		      pgoff_t index, struct folio *new, u32 *ret_result)
+{
+	struct page *page = folio_file_page(folio, index);
+
+	*ret_result = KVM_DP_OK;
+	if (!kvm_presence_is_missing(&dp->presence, gfn))
+		return false;
+	if (PageHWPoison(page)) {
+		*ret_result = KVM_DP_POISONED;
+		return false;
+	}
+	copy_highpage(page, folio_page(new, 0));
+	folio_mark_uptodate(folio);
+	return true;
+}
+
+/*
  * Put @new, or its contents if there is a folio already, at the place of a missing
  * @gfn.  Returns that folio locked, or NULL: *@ret_result says why, KVM_DP_OK if
- * somebody was quicker.
+ * somebody was quicker.  *@huge, if not NULL, is locked and has the place; it is
+ * set if such a folio is met.
  */
 static struct folio *insert(struct kvm_dp *dp, struct kvm_dp_target *t, gfn_t gfn,
-			    struct folio *new, u32 *ret_result)
+			    struct folio *new, struct folio **huge,
+			    u32 *ret_result)
 {
 	pgoff_t index = kvm_dp_target_index(t, gfn);
 	struct folio *folio;
 	int r;
 
+	if (*huge)
+		return copy_into(dp, gfn, *huge, index, new, ret_result) ?
+		       *huge : NULL;
 again:
 	*ret_result = KVM_DP_OK;
 	r = filemap_add_folio(t->mapping, new, index,
@@ -97,17 +124,33 @@ again:
 	folio = filemap_lock_folio(t->mapping, index);
 	if (IS_ERR(folio))
 		goto again;
-	if (!kvm_presence_is_missing(&dp->presence, gfn))
-		goto unlock;
-	if (folio_test_hwpoison(folio)) {
-		*ret_result = KVM_DP_POISONED;
-		goto unlock;
-	}
-	copy_highpage(folio_file_page(folio, index), folio_page(new, 0));
-	folio_mark_uptodate(folio);
-	return folio;
+	if (folio_test_large(folio))
+		*huge = folio;
+	if (copy_into(dp, gfn, folio, index, new, ret_result))
+		return folio;
 
-unlock:
+	if (folio != *huge) {
+		folio_unlock(folio);
+		folio_put(folio);
+	}
+	return NULL;
+}
+
+/* The huge folio of @gfn and its neighbours, locked; NULL if they have none. */
+static struct folio *grab_huge(struct kvm_dp_target *t, gfn_t gfn)
+{
+	struct folio *folio;
+
+	if (!t->slot->gmem.huge)
+		return NULL;
+
+	folio = kvm_gmem_get_folio(file_inode(t->file),
+				   kvm_dp_target_index(t, gfn));
+	if (IS_ERR(folio))
+		return NULL;
+	if (folio_test_large(folio))
+		return folio;
+
 	folio_unlock(folio);
 	folio_put(folio);
 	return NULL;
@@ -143,6 +186,7 @@ static u32 populate_pages(struct kvm *kvm, struct kvm_dp *dp,
 	DECLARE_BITMAP(changed, KVM_DP_BATCH);
 	struct kvm_presence_range range = { .gfn = gfn };
 	struct folio *folios[KVM_DP_BATCH];
+	struct folio *huge = NULL;
 	u32 result = KVM_DP_OK;
 	u64 n_changed = 0;
 	unsigned long i;
@@ -158,17 +202,20 @@ static u32 populate_pages(struct kvm *kvm, struct kvm_dp *dp,
 	if (range.n < n)
 		result = KVM_DP_KIND_CHANGED;
 
+	if (range.n)
+		huge = grab_huge(t, gfn);
 	for (i = 0; i < range.n; i++) {
 		folios[i] = NULL;
 		if (!test_bit(i, missing))
 			continue;
-		folios[i] = insert(dp, t, gfn + i, batch->folios[i], &result);
+		folios[i] = insert(dp, t, gfn + i, batch->folios[i], &huge,
+				   &result);
 		if (!folios[i] && result)
 			break;
 	}
 	range.n = i;
 	if (!range.n)
-		return result;
+		goto out;
 
 	failed = kvm_presence_mark_present(&dp->presence, &range, changed,
 					   &n_changed);
@@ -183,25 +230,44 @@ static u32 populate_pages(struct kvm *kvm, struct kvm_dp *dp,
 		if (!test_bit(i, changed))
 			clear_highpage(folio_file_page(folios[i],
 						       kvm_dp_target_index(t, gfn + i)));
-		folio_unlock(folios[i]);
-		folio_put(folios[i]);
+		if (folios[i] != huge) {
+			folio_unlock(folios[i]);
+			folio_put(folios[i]);
+		}
 	}
-	if (failed)
-		return KVM_DP_NOMEM;
+	if (failed) {
+		result = KVM_DP_NOMEM;
+		goto out;
+	}
 
 	vec->n_done += range.n;
 	vec->n_skipped += range.n - n_changed;
 	atomic64_add(n_changed, &kvm->stat.generic.dp_populated);
 	trace_kvm_dp_populate(gfn, range.n, n_changed, result);
+out:
+	if (huge) {
+		folio_unlock(huge);
+		folio_put(huge);
+	}
 	return result;
+}
+
+/* Once a block is complete that has a huge folio, its mapping can be huge. */
+static void collapse(struct kvm *kvm, struct kvm_dp *dp, gfn_t gfn,
+		     const struct kvm_dp_vec *vec, const struct kvm_dp_vec *before)
+{
+	if (vec->n_done - before->n_done > vec->n_skipped - before->n_skipped &&
+	    !kvm_presence_any_block(&dp->presence, gfn, gfn + 1))
+		kvm_dp_collapse_complete(kvm, dp, gfn, 1);
 }
 
 static u32 populate_batch(struct kvm *kvm, struct kvm_dp *dp, gfn_t gfn,
 			  unsigned long n, const struct kvm_dp_batch *batch,
 			  struct kvm_dp_vec *vec)
 {
-	u64 n_before = vec->n_done;
+	const struct kvm_dp_vec before = *vec;
 	struct kvm_dp_target t;
+	bool huge = false;
 	u32 result;
 	int idx;
 
@@ -211,13 +277,16 @@ static u32 populate_batch(struct kvm *kvm, struct kvm_dp *dp, gfn_t gfn,
 		n = min(n, kvm_dp_target_left(&t, gfn));
 		filemap_invalidate_lock_shared(t.mapping);
 		result = populate_pages(kvm, dp, &t, gfn, n, batch, vec);
+		huge = t.slot->gmem.huge;
 		filemap_invalidate_unlock_shared(t.mapping);
 		kvm_dp_target_put(&t);
 	}
 	srcu_read_unlock(&kvm->srcu, idx);
 
-	if (vec->n_done > n_before)
-		kvm_dp_wake(dp, gfn, vec->n_done - n_before, true);
+	if (vec->n_done > before.n_done)
+		kvm_dp_wake(dp, gfn, vec->n_done - before.n_done, true);
+	if (huge)
+		collapse(kvm, dp, gfn, vec, &before);
 	return result;
 }
 
@@ -286,7 +355,9 @@ static u32 zero_pages(struct kvm *kvm, struct kvm_dp *dp, struct kvm_dp_target *
 static u32 populate_zero(struct kvm *kvm, struct kvm_dp *dp, gfn_t gfn,
 			 unsigned long n, struct kvm_dp_vec *vec)
 {
+	const struct kvm_dp_vec before = *vec;
 	struct kvm_dp_target t;
+	bool huge = false;
 	u32 result;
 	int idx;
 
@@ -296,6 +367,7 @@ static u32 populate_zero(struct kvm *kvm, struct kvm_dp *dp, gfn_t gfn,
 		n = min(n, kvm_dp_target_left(&t, gfn));
 		filemap_invalidate_lock_shared(t.mapping);
 		result = zero_pages(kvm, dp, &t, gfn, n, vec);
+		huge = t.slot->gmem.huge;
 		filemap_invalidate_unlock_shared(t.mapping);
 		kvm_dp_target_put(&t);
 	}
@@ -303,6 +375,8 @@ static u32 populate_zero(struct kvm *kvm, struct kvm_dp *dp, gfn_t gfn,
 
 	/* Also if it failed half-way, some may have become present. */
 	kvm_dp_wake(dp, gfn, n, false);
+	if (huge)
+		collapse(kvm, dp, gfn, vec, &before);
 	return result;
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KVM demand paging of shared memory: on each backing, pages arrive through the
- * pager's own mapping of the same memory, blocks are mapped with 4K pages until
- * they are complete and with huge pages from then on.
+ * KVM demand paging on each backing: pages arrive through the pager's own mapping
+ * of the same memory or, in guest_memfd, are populated one by one.  Blocks are
+ * mapped with 4K pages until they are complete and, where the backing has huge
+ * pages, with huge pages from then on.
  */
 #include <fcntl.h>
 #include <linux/kvm_demand_paging.h>
@@ -32,6 +33,8 @@ struct backing {
 	unsigned int memfd;		/* flags; 0 with !is_file is anonymous */
 	bool is_file;
 	bool thp;
+	bool is_gmem;
+	uint64_t gmem_flags;
 	const char *pool;		/* sysfs file with the number of pages */
 };
 
@@ -47,6 +50,9 @@ static const struct backing backings[] = {
 	{ .name = "HugeTLB 1G", .size = SZ_1G_, .huge = SZ_1G_, .is_file = true,
 	  .memfd = MFD_HUGETLB | MFD_HUGE_1GB,
 	  .pool = "/sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages" },
+	{ .name = "guest_memfd", .size = 4 * SZ_2M_, .is_gmem = true },
+	{ .name = "guest_memfd 2M", .size = 4 * SZ_2M_, .huge = SZ_2M_,
+	  .is_gmem = true, .gmem_flags = GUEST_MEMFD_FLAG_HUGE_2M },
 };
 
 #define SHMEM_ENABLED	"/sys/kernel/mm/transparent_hugepage/shmem_enabled"
@@ -143,11 +149,30 @@ static int mark(int fd, uint64_t page, uint64_t n, uint32_t flags)
 	return ioctl(fd, KVM_DP_MARK, &args);
 }
 
+static void populate(struct env *e, uint64_t page, uint64_t n)
+{
+	struct kvm_dp_vec vec = {
+		.gfn = DATA_GFN + page, .n_pages = n,
+		.addr = (uintptr_t)e->pager_mem + (page << 12),
+	};
+	struct kvm_dp_transfer args = { .vecs = (uintptr_t)&vec, .n_vecs = 1 };
+	uint64_t i;
+
+	for (i = page; i < page + n; i++)
+		((uint64_t *)(e->pager_mem + (i << 12)))[i % 512] = word_of(i);
+	TEST_ASSERT_EQ(ioctl(e->session, KVM_DP_POPULATE, &args), 0);
+	TEST_ASSERT_EQ(vec.n_done, n);
+}
+
 /* The pager's part: contents through its own mapping, then presence. */
 static void bring(struct env *e, uint64_t page, uint64_t n)
 {
 	uint64_t i;
 
+	if (e->b->is_gmem) {
+		populate(e, page, n);
+		return;
+	}
 	for (i = page; i < page + n; i++)
 		((uint64_t *)(e->pager_mem + (i << 12)))[i % 512] = word_of(i);
 	TEST_ASSERT_EQ(mark(e->session, page, n, KVM_DP_MARK_PRESENT), 0);
@@ -168,7 +193,7 @@ static void *pager_main(void *arg)
 			return NULL;
 		TEST_ASSERT_EQ(read(e->session, &event, sizeof(event)),
 			       (ssize_t)sizeof(event));
-		TEST_ASSERT(!(event.flags & KVM_DP_EVENT_PRIVATE), "shared memory");
+		TEST_ASSERT_EQ(!!(event.flags & KVM_DP_EVENT_PRIVATE), e->b->is_gmem);
 		e->n_events++;
 		bring(e, event.gfn - DATA_GFN, 1);
 	}
@@ -177,8 +202,11 @@ static void *pager_main(void *arg)
 static struct env *env_create(const struct backing *b)
 {
 	struct kvm_dp_create_session args = {
-		.rights = KVM_DP_RIGHT_EVENTS | KVM_DP_RIGHT_MARK | KVM_DP_RIGHT_QUERY,
+		.rights = KVM_DP_RIGHT_EVENTS | KVM_DP_RIGHT_MARK |
+			  KVM_DP_RIGHT_QUERY | KVM_DP_RIGHT_POPULATE |
+			  KVM_DP_RIGHT_DISCARD,
 	};
+	struct vm_shape shape = VM_SHAPE_DEFAULT;
 	struct env *e = calloc(1, sizeof(*e));
 
 	TEST_ASSERT(e, "no memory");
@@ -192,11 +220,21 @@ static struct env *env_create(const struct backing *b)
 	e->vmm_mem = map(b, e->fd);
 	e->pager_mem = b->is_file ? map(b, e->fd) : e->vmm_mem;
 
-	e->vm = __vm_create(VM_SHAPE_DEFAULT, 1, MAPPED_PAGES / 512 + 16);
+	if (b->is_gmem)
+		shape.type = KVM_X86_SW_PROTECTED_VM;
+	e->vm = __vm_create(shape, 1, MAPPED_PAGES / 512 + 16);
 	TEST_ASSERT_EQ(__vm_enable_cap(e->vm, KVM_CAP_DEMAND_PAGING,
 				       KVM_DP_ENABLE | KVM_DP_MODE_WAIT), 0);
 	e->vcpu = vm_vcpu_add(e->vm, 0, guest_code);
-	vm_set_user_memory_region(e->vm, DATA_SLOT, 0, DATA_GPA, b->size, e->vmm_mem);
+	if (b->is_gmem) {
+		e->fd = vm_create_guest_memfd(e->vm, b->size, b->gmem_flags);
+		vm_set_user_memory_region2(e->vm, DATA_SLOT, KVM_MEM_GUEST_MEMFD,
+					   DATA_GPA, b->size, e->vmm_mem, e->fd, 0);
+		vm_mem_set_private(e->vm, DATA_GPA, b->size);
+	} else {
+		vm_set_user_memory_region(e->vm, DATA_SLOT, 0, DATA_GPA, b->size,
+					  e->vmm_mem);
+	}
 	virt_map(e->vm, DATA_GVA, DATA_GPA, MAPPED_PAGES);
 	e->control = __vm_ioctl(e->vm, KVM_CREATE_DEMAND_PAGING, (void *)0);
 	TEST_ASSERT(e->control >= 0, "control fd: %s", strerror(errno));
@@ -220,10 +258,10 @@ static void env_destroy(struct env *e)
 	close(e->control);
 	kvm_vm_free(e->vm);
 	munmap(e->vmm_mem, e->b->size);
-	if (e->b->is_file) {
+	if (e->b->is_file)
 		munmap(e->pager_mem, e->b->size);
+	if (e->fd >= 0)
 		close(e->fd);
-	}
 	free(e);
 }
 
@@ -272,6 +310,73 @@ static void test_refusals(struct env *e)
 	};
 	TEST_ASSERT(ioctl(e->session, KVM_DP_COLLAPSE, &args) && errno == EINVAL,
 		    "a reserved field was taken");
+}
+
+static void punch(struct env *e, uint64_t page, uint64_t n)
+{
+	TEST_ASSERT_EQ(fallocate(e->fd, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE,
+				 page << 12, n << 12), 0);
+}
+
+static int bind_at(struct env *e, int fd, uint64_t offset, uint64_t gpa, uint64_t size)
+{
+	return __vm_set_user_memory_region2(e->vm, DATA_SLOT + 1, KVM_MEM_GUEST_MEMFD,
+					    gpa, size, e->vmm_mem, fd, offset);
+}
+
+/* What takes a part of a 2M folio leaves the other pages as they are. */
+static void test_huge_folio(struct env *e)
+{
+	struct kvm_dp_discard evict = {
+		.gfn = DATA_GFN + BLOCK + 9, .n_pages = 1, .flags = KVM_DP_DISCARD_EVICT,
+	};
+	uint64_t gpa = DATA_GPA + SZ_1G_;
+	int fd;
+
+	TEST_ASSERT_EQ(n_2m(e), 4);
+
+	/* Punched: block 0 is split, the page reads as zero. */
+	punch(e, 5, 1);
+	TEST_ASSERT_EQ(n_2m(e), 3);
+	touch(e, 0, 5);
+	touch(e, 6, MAPPED_PAGES - 6);
+	TEST_ASSERT_EQ(n_2m(e), 3);
+	TEST_ASSERT_EQ(n_events(e), 0);
+
+	/* Evicted: it comes again. */
+	TEST_ASSERT_EQ(ioctl(e->session, KVM_DP_DISCARD, &evict), 0);
+	TEST_ASSERT_EQ(n_2m(e), 2);
+	touch(e, BLOCK, BLOCK);
+	TEST_ASSERT_EQ(n_events(e), 1);
+
+	/* Converted and back: no page of the block is mapped huge meanwhile. */
+	vm_mem_set_shared(e->vm, DATA_GPA + 2 * SZ_2M_ + (3 << 12), 1 << 12);
+	TEST_ASSERT_EQ(n_2m(e), 1);
+	touch(e, 2 * BLOCK, 3);
+	touch(e, 2 * BLOCK + 4, BLOCK - 4);
+	TEST_ASSERT_EQ(n_2m(e), 1);
+	vm_mem_set_private(e->vm, DATA_GPA + 2 * SZ_2M_ + (3 << 12), 1 << 12);
+	touch(e, 2 * BLOCK, BLOCK);
+
+	/* Across two blocks, of which one is whole. */
+	punch(e, 2 * BLOCK + 100, 2 * BLOCK - 100);
+	TEST_ASSERT_EQ(n_2m(e), 0);
+	touch(e, 2 * BLOCK, 100);
+
+	/* GFN, offset and size have to agree, and the file to have whole folios. */
+	TEST_ASSERT(__vm_create_guest_memfd(e->vm, SZ_2M_ + 4096, e->b->gmem_flags) < 0 &&
+		    errno == EINVAL, "half a folio was taken");
+	TEST_ASSERT(__vm_create_guest_memfd(e->vm, SZ_2M_, e->b->gmem_flags | BIT_ULL(63)) < 0 &&
+		    errno == EINVAL, "an unknown flag was taken");
+	fd = vm_create_guest_memfd(e->vm, 4 * SZ_2M_, e->b->gmem_flags);
+	TEST_ASSERT(bind_at(e, fd, 4096, gpa, SZ_2M_) && errno == EINVAL,
+		    "an offset within a folio was taken");
+	TEST_ASSERT(bind_at(e, fd, 0, gpa + 4096, SZ_2M_) && errno == EINVAL,
+		    "a GFN within a huge page was taken");
+	TEST_ASSERT(bind_at(e, fd, 0, gpa, SZ_2M_ + 4096) && errno == EINVAL,
+		    "half a folio was bound");
+	TEST_ASSERT_EQ(bind_at(e, fd, SZ_2M_, gpa, 2 * SZ_2M_), 0);
+	close(fd);
 }
 
 static void test_backing(const struct backing *b)
@@ -342,6 +447,8 @@ static void test_backing(const struct backing *b)
 		touch(e, 0, MAPPED_PAGES);
 		TEST_ASSERT_EQ(vm_get_stat(e->vm, "pages_1g"), 1);
 	}
+	if (b->gmem_flags)
+		test_huge_folio(e);
 	env_destroy(e);
 }
 
@@ -360,6 +467,8 @@ static const char *prepare(const struct backing *b)
 		if (read_number(b->pool) < (long)(b->size / b->huge))
 			return "no huge pages of that size";
 	}
+	if (b->gmem_flags & ~kvm_check_cap(KVM_CAP_GUEST_MEMFD_FLAGS))
+		return "no such flag";
 	if (b->thp && b->is_file)
 		write_file(SHMEM_ENABLED, "advise");
 	return NULL;
