@@ -26,6 +26,7 @@
 #define STUCK_S		150		/* of silence; the hosts of tests may be slow */
 #endif
 #define SHARED_PAGES	(N_PAGES + MAX_VCPUS + SCRATCH_PAGES)
+#define BLOCK		512
 
 struct world *world;
 int gmem_fds[2];
@@ -330,6 +331,8 @@ static void world_make(uint64_t seed)
 	world->n_vcpus = 1 + rnd(&rng, MAX_VCPUS);
 	world->n_remotes = rnd(&rng, MAX_REMOTES + 1);
 	world->wait_mode = !one_in(&rng, 3);
+	world->huge = one_in(&rng, 3) && kvm_check_cap(KVM_CAP_GUEST_MEMFD_FLAGS) &
+					 GUEST_MEMFD_FLAG_HUGE_2M;
 	world->n_pagers = world->wait_mode ? 1 + rnd(&rng, MAX_PAGERS) : 0;
 	world->n_chaos = rnd(&rng, MAX_CHAOS + 1);
 	world->keep = !one_in(&rng, 3);
@@ -376,7 +379,10 @@ static struct kvm_vm *vm_make(struct ctx *c)
 	struct kvm_dp_mark m = {
 		.gfn = BASE_GFN, .n_pages = ~0ull, .flags = KVM_DP_MARK_MISSING,
 	};
-	const int n = N_PAGES + MAX_VCPUS;
+	/* With 2M folios the second memslot goes on to the end of one. */
+	const int used = N_PAGES + MAX_VCPUS;
+	const int n = world->huge ? (used + BLOCK - 1) / BLOCK * BLOCK : used;
+	uint64_t flags = world->huge ? GUEST_MEMFD_FLAG_HUGE_2M : 0;
 	struct ctx *v;
 	vm_vaddr_t gva;
 	int i, size;
@@ -384,17 +390,24 @@ static struct kvm_vm *vm_make(struct ctx *c)
 	size = ioctl(vm->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, NULL);
 	vm_enable_cap(vm, KVM_CAP_DEMAND_PAGING, KVM_DP_ENABLE | KVM_DP_ALLOW_EXTRACT |
 		      (world->wait_mode ? KVM_DP_MODE_WAIT : KVM_DP_MODE_EXIT));
-	gmem_fds[0] = vm_create_guest_memfd(vm, SPLIT * PAGE, 0);
-	gmem_fds[1] = vm_create_guest_memfd(vm, (n - SPLIT + SPLIT_PGOFF) * PAGE, 0);
+	gmem_fds[0] = vm_create_guest_memfd(vm, SPLIT * PAGE, flags);
+	gmem_fds[1] = vm_create_guest_memfd(vm, (n - SPLIT + SPLIT_PGOFF) * PAGE, flags);
 	slot_add(vm, 10, 0, SPLIT, gmem_fds[0], 0);
 	slot_add(vm, 11, SPLIT, n - SPLIT, gmem_fds[1], SPLIT_PGOFF);
-	virt_map(vm, BASE_GFN * PAGE, BASE_GFN * PAGE, n);
-	vm_mem_set_private(vm, BASE_GFN * PAGE, n * PAGE);
+	virt_map(vm, BASE_GFN * PAGE, BASE_GFN * PAGE, used);
+	vm_mem_set_private(vm, BASE_GFN * PAGE, used * PAGE);
 
 	c->control = __vm_ioctl(vm, KVM_CREATE_DEMAND_PAGING, NULL);
 	TEST_ASSERT(c->control >= 0, "KVM_CREATE_DEMAND_PAGING: %s", strerror(errno));
 	CHECK_EQ(c, "mark all", dp_call(c, c->control, KVM_DP_MARK, &m), 0);
 	CHECK_EQ(c, "n_changed", m.n_changed, n);
+	if (n > used) {
+		m = (struct kvm_dp_mark) {
+			.gfn = BASE_GFN + used, .n_pages = n - used,
+			.flags = KVM_DP_MARK_PRESENT,
+		};
+		CHECK_EQ(c, "mark rest", dp_call(c, c->control, KVM_DP_MARK, &m), 0);
+	}
 	c->session = session_new(c, world->keep ? ALL_RIGHTS : OWN_RIGHTS);
 
 	for (i = 0; i < world->n_vcpus; i++) {
@@ -613,7 +626,9 @@ int main(int argc, char *argv[])
 	fd = memfd_create("shared", 0);
 	TEST_ASSERT(fd >= 0 && !ftruncate(fd, SHARED_PAGES * PAGE), "memfd: %s",
 		    strerror(errno));
-	shared_mem = mmap(NULL, SHARED_PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	/* Congruent with the GFNs, or KVM maps nothing huge. */
+	shared_mem = mmap((void *)(BASE_GFN * PAGE), SHARED_PAGES * PAGE,
+			  PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0);
 	TEST_ASSERT(shared_mem != MAP_FAILED, "mmap: %s", strerror(errno));
 
 	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {

@@ -23,8 +23,10 @@
 #define BLOCK		512
 #define BASE_GFN	0xc0000ul	/* aligned to a block */
 #define N_PAGES		1536		/* all that is modelled */
-#define SPLIT		700		/* first page of the second memslot */
-#define SPLIT_PGOFF	5		/* its place in its guest_memfd */
+
+/* First page of the second memslot, and its place in its guest_memfd. */
+#define SPLIT		(world->huge ? 512 : 700)
+#define SPLIT_PGOFF	(world->huge ? 1024 : 5)
 #define SCRATCH_GFN	0xe0003ul	/* for memslots that come and go */
 #define SCRATCH_PAGES	16
 
@@ -158,6 +160,7 @@ struct world {
 	uint64_t seed;			/* the VM's */
 	int n_vcpus, n_remotes, n_pagers, n_chaos;
 	bool wait_mode;
+	bool huge;			/* guest_memfd has 2M folios */
 	bool keep;			/* one session with events is always open */
 	bool zeros;			/* chaos: zeros may be seen */
 	bool kinds;			/* chaos: private and shared */

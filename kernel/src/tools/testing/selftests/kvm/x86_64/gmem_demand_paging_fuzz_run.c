@@ -103,8 +103,11 @@ static void mark_free(struct ctx *c, int i, int n, uint32_t flags)
 
 static void evict_free(struct ctx *c, struct kvm_dp_discard *d)
 {
-	int ret = dp_call(c, c->session, KVM_DP_DISCARD, d);
+	int ret;
 
+	do {
+		ret = dp_call(c, c->session, KVM_DP_DISCARD, d);
+	} while (world->huge && ret == -EAGAIN);
 	trace(c, OP_CHAOS, d->flags, d->gfn - BASE_GFN, d->n_pages, ret);
 	CHECK(c, !ret || (ret == -EINVAL && world->kinds), "discard: %d", ret);
 }

@@ -261,11 +261,14 @@ void op_clock(struct ctx *c, int r)
 	struct kvm_dp_mark m = {
 		.gfn = gfn, .n_pages = 1, .flags = KVM_DP_MARK_MISSING,
 	};
-	int what = rnd(&c->rng, 4);
+	int what = rnd(&c->rng, 4), ret;
 
 	trace(c, OP_CLOCK, what, gfn, 1, 0);
 	if (what == 0) {
-		CHECK_EQ(c, "evict", dp_call(c, c->session, KVM_DP_DISCARD, &d), 0);
+		do {
+			ret = dp_call(c, c->session, KVM_DP_DISCARD, &d);
+		} while (world->huge && ret == -EAGAIN);
+		CHECK_EQ(c, "evict", ret, 0);
 	} else if (what == 1) {
 		CHECK_EQ(c, "mark", dp_call(c, any_fd(c), KVM_DP_MARK, &m), 0);
 	} else {
