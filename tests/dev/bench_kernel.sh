@@ -12,7 +12,8 @@ bench_kernel_run() {
 }
 
 bench_kernel_host() {
-	must "test host that counts instructions ($1 kernel)" "$BED" up "$1" --kernel "$2" --mem 1536 --icount
+	must "test host that counts instructions ($1 kernel)" "$BED" up "$1" --kernel "$2" --mem 5120 --icount \
+		--append "hugepagesz=1G hugepages=1 hugepagesz=2M hugepages=8"
 }
 
 dev_bench_kernel() {

@@ -30,6 +30,7 @@ FIGURES = [
     ("all_present_cost_pct", "%", LOWER, 1, lambda r: (r["touch_private_on"] / r["touch_private_off"] - 1) * 100),
     ("freeze_ns_per_gib_1g", "ns", LOWER, None, lambda r: r["freeze_1g"]),
     ("freeze_ns_per_gib_1t", "ns", LOWER, "freeze_ns_per_gib_1g", lambda r: r["freeze_1t"]),
+    ("after_huge_ratio", "x", HIGHER, 1, lambda r: r["huge_share"] if not r["huge_faults"] else 0),
     ("memslot_ms", "ms", LOWER, 10, lambda r: r["memslot"] / 1e6),
 ]
 # Instructions per page or GFN, and what each is.
@@ -104,7 +105,6 @@ def main():
             missed.append(name)
         verdict = "" if met is None else f"{direction} {number(goal)} {unit}: {'met' if met else 'NOT MET'}"
         print(f"{name:<32}{number(figures[name]['value']):>9}{number(min(values)):>9}{number(max(values)):>9}  {verdict}")
-    print(f"{'after_huge_ratio':<32}  not yet: guest_memfd has no huge folios")
 
     print("\ninstructions per page or GFN")
     for name, what in RAW.items():
@@ -113,6 +113,12 @@ def main():
     sparse = {k: statistics.median(r[k] for r in runs) for k in ("bytes_every_other", "bytes_one_per_block")}
     print(f"bytes per GFN of the range: {sparse['bytes_every_other']:.3f} with every other one missing, "
           f"{sparse['bytes_one_per_block']:.3f} with one per 2 MiB")
+
+    pages = {k: statistics.median(r[k] for r in runs) for k in runs[0] if k.startswith("huge_") and k[-3:] in ("_2m", "_1g")}
+    print("huge SPTEs after the last page: " + ", ".join(f"{k[5:]} {v:.0f}" for k, v in pages.items())
+          + "; faults in a second pass " + number(statistics.median(r["huge_faults"] for r in runs)))
+    rates = {k: statistics.median(r[k] for r in runs) for k in runs[0] if k.endswith("_write_ratio")}
+    print("write rate beside a VM that was never paged: " + ", ".join(f"{k[5:-12]} {v:.3f}" for k, v in rates.items()))
 
     if args.json:
         with open(args.json, "w") as f:

@@ -12,5 +12,6 @@ void store_all(unsigned int n_vcpus);
 void freeze_all(unsigned int n_vcpus);
 void slot_all(unsigned int n_vcpus);
 void steps_all(unsigned int n_vcpus);
+void huge_all(unsigned int n_vcpus);
 
 #endif

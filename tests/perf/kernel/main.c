@@ -28,6 +28,7 @@ static const struct {
 	{ "freeze", freeze_all },
 	{ "slot", slot_all },
 	{ "steps", steps_all },
+	{ "huge", huge_all },
 };
 
 #define N_PARTS (sizeof(parts) / sizeof(parts[0]))

@@ -11,6 +11,7 @@
 #include "need.h"
 
 #define CODE_GPA 0x1000u
+#define CODE_WRITE (CODE_GPA + 2u)	/* label 1 */
 #define CR0_PE	 (1u << 0)
 #define CR0_ET	 (1u << 4)
 
@@ -80,20 +81,43 @@ static void vcpu_create(struct vm *vm, unsigned int index)
 	need(vm_run(vm, index, &gfn), "first entry");
 }
 
+/* Congruent with the GFNs, or KVM maps nothing huge. */
+#define HUGE_ADDRESS ((void *)(VM_DATA_GPA << 8))
+
+static bool is_shared(const struct vm *vm)
+{
+	return vm->memory == VM_ANON || vm->memory == VM_HUGETLB_2M || vm->memory == VM_HUGETLB_1G;
+}
+
+static uint8_t *map_data(const struct vm *vm, size_t size)
+{
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+
+	if (vm->memory == VM_HUGETLB_2M)
+		flags |= MAP_HUGETLB | 21 << MAP_HUGE_SHIFT;
+	if (vm->memory == VM_HUGETLB_1G)
+		flags |= MAP_HUGETLB | 30 << MAP_HUGE_SHIFT;
+	if (vm->memory != VM_ANON)
+		flags |= MAP_FIXED_NOREPLACE;
+	return mmap(flags & MAP_FIXED_NOREPLACE ? HUGE_ADDRESS : NULL, size,
+		    is_shared(vm) ? PROT_READ | PROT_WRITE : PROT_NONE, flags, -1, 0);
+}
+
 static void add_data(struct vm *vm)
 {
-	struct kvm_create_guest_memfd create = { .size = vm->n_pages * VM_PAGE };
-	bool anon = vm->memory == VM_ANON;
+	struct kvm_create_guest_memfd create = {
+		.size = vm->n_pages * VM_PAGE,
+		.flags = vm->memory == VM_GMEM_2M ? GUEST_MEMFD_FLAG_HUGE_2M : 0,
+	};
 
-	vm->data = mmap(NULL, create.size, anon ? PROT_READ | PROT_WRITE : PROT_NONE,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	vm->data = map_data(vm, create.size);
 	need(vm->data != MAP_FAILED, "address range of the guest");
-	if (!anon) {
+	if (!is_shared(vm)) {
 		vm->gmem_fd = ioctl(vm->vm_fd, KVM_CREATE_GUEST_MEMFD, &create);
 		need(vm->gmem_fd >= 0, "guest_memfd");
 	}
 	vm_set_slot(vm, VM_DATA_SLOT, VM_DATA_GPA, create.size, vm->data, vm->gmem_fd);
-	if (vm->memory == VM_GMEM)
+	if (vm->memory == VM_GMEM || vm->memory == VM_GMEM_2M)
 		vm_set_private(vm, VM_DATA_GPA, create.size);
 }
 
@@ -120,7 +144,7 @@ void vm_create(struct vm *vm, enum vm_memory memory, enum vm_paging paging, uint
 	vm->kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	need(vm->kvm_fd >= 0, "/dev/kvm");
 	vm->run_len = (size_t)ioctl(vm->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
-	vm->vm_fd = ioctl(vm->kvm_fd, KVM_CREATE_VM, memory == VM_ANON ? KVM_X86_DEFAULT_VM : KVM_X86_SW_PROTECTED_VM);
+	vm->vm_fd = ioctl(vm->kvm_fd, KVM_CREATE_VM, is_shared(vm) ? KVM_X86_DEFAULT_VM : KVM_X86_SW_PROTECTED_VM);
 	need(vm->vm_fd >= 0, "VM");
 	need(!ioctl(vm->vm_fd, KVM_CREATE_IRQCHIP, 0), "interrupt controllers");
 	enable_paging(vm, paging);
@@ -148,6 +172,21 @@ void vm_destroy(struct vm *vm)
 	close(vm->kvm_fd);
 	munmap(vm->data, vm->n_pages * VM_PAGE);
 	munmap(vm->code, VM_PAGE);
+}
+
+void vm_rewind(struct vm *vm, unsigned int vcpu, uint64_t page, uint64_t n_pages)
+{
+	struct kvm_regs regs = {
+		.rip = CODE_WRITE, .rflags = 2,
+		.rdi = VM_DATA_GPA + page * VM_PAGE, .rsi = VM_DATA_GPA + (page + n_pages) * VM_PAGE,
+	};
+	struct kvm_run *run = vm->runs[vcpu];
+
+	/* What it stopped at is complete only once it is entered again. */
+	run->immediate_exit = 1;
+	need(ioctl(vm->vcpu_fds[vcpu], KVM_RUN, 0) && errno == EINTR, "completing an exit");
+	run->immediate_exit = 0;
+	need(!ioctl(vm->vcpu_fds[vcpu], KVM_SET_REGS, &regs), "registers");
 }
 
 bool vm_run(struct vm *vm, unsigned int vcpu, uint64_t *ret_gfn)

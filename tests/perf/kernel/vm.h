@@ -18,6 +18,9 @@
 enum vm_memory {
 	VM_ANON,	/* anonymous memory, an ordinary VM */
 	VM_GMEM,	/* guest_memfd, a software-protected VM, GFNs private */
+	VM_GMEM_2M,	/* the same with 2M folios */
+	VM_HUGETLB_2M,	/* an ordinary VM on huge pages that were set aside */
+	VM_HUGETLB_1G,
 	VM_GMEM_BARE,	/* the same, no GFN private: their attributes take 9 bytes each */
 };
 
@@ -35,7 +38,7 @@ struct vm {
 	size_t run_len;
 	enum vm_memory memory;
 	uint64_t n_pages;
-	uint8_t *data;		/* VM_ANON: the memory; else an address range without any */
+	uint8_t *data;		/* VM_ANON, VM_HUGETLB_*: the memory; else an address range without any */
 	uint8_t *code;
 };
 
@@ -48,6 +51,9 @@ void vm_destroy(struct vm *vm);
 
 /* Run a vCPU until it has written (false: a page was missing, and which). */
 bool vm_run(struct vm *vm, unsigned int vcpu, uint64_t *ret_gfn);
+
+/* Let a vCPU that has written write again: pages [@page, @page + @n_pages). */
+void vm_rewind(struct vm *vm, unsigned int vcpu, uint64_t page, uint64_t n_pages);
 
 void vm_set_slot(struct vm *vm, uint32_t slot, uint64_t gpa, uint64_t size, void *hva, int gmem_fd);
 void vm_set_private(struct vm *vm, uint64_t gpa, uint64_t size);
