@@ -271,6 +271,8 @@ struct kvm_dp_transfer {
  * KVM_DP_DISCARD_EVICT it becomes missing.  -EINVAL if a part of the range is
  * not private or not backed by guest_memfd; nothing is changed then.  -EOPNOTSUPP
  * as for KVM_DP_POPULATE.  -ENOMEM: the beginning of the range was evicted.
+ * -EAGAIN: a 2M folio that the range takes a part of is in use for longer than some
+ * milliseconds; call again with the same range.
  */
 struct kvm_dp_discard {
 	__u64 gfn;
