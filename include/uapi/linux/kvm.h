@@ -437,6 +437,7 @@ struct kvm_run {
 		struct {
 #define KVM_MEMORY_EXIT_FLAG_PRIVATE	(1ULL << 3)
 #define KVM_MEMORY_EXIT_FLAG_MISSING	(1ULL << 8)
+#define KVM_MEMORY_EXIT_FLAG_FAILED	(1ULL << 9)
 			__u64 flags;
 			__u64 gpa;
 			__u64 size;

@@ -27,12 +27,14 @@ bool __kvm_dp_is_frozen(struct kvm_dp *dp);
 int __kvm_dp_access_begin(struct kvm *kvm, struct kvm_dp *dp,
 			  const struct kvm_memory_slot *slot, gfn_t gfn);
 void __kvm_dp_access_end(struct kvm_dp *dp, int cookie);
+int __kvm_dp_missing_errno(struct kvm_dp *dp, gfn_t gfn);
 int __kvm_dp_vcpu_resolve(struct kvm_vcpu *vcpu);
 
 void kvm_dp_vcpu_note(struct kvm_vcpu *vcpu, gfn_t gfn, u32 flags);
 int kvm_dp_mark_range_missing(struct kvm *kvm, gfn_t start, gfn_t end);
 int kvm_dp_vm_capable(struct kvm *kvm);
 int kvm_dp_vm_enable_cap(struct kvm *kvm, struct kvm_enable_cap *cap);
+int kvm_dp_vcpu_enable_cap(struct kvm_vcpu *vcpu, struct kvm_enable_cap *cap);
 int kvm_dp_create_fd(struct kvm *kvm, unsigned long flags);
 void kvm_dp_detach_vm(struct kvm *kvm);
 void kvm_dp_free_vm(struct kvm *kvm);
@@ -56,6 +58,12 @@ static inline bool kvm_dp_is_missing(struct kvm *kvm,
 	struct kvm_dp *dp = kvm_dp_of(kvm);
 
 	return dp && __kvm_dp_is_missing(dp, slot, gfn);
+}
+
+/* Why who does not wait for this GFN, which is missing, cannot have it. */
+static inline int kvm_dp_missing_errno(struct kvm *kvm, gfn_t gfn)
+{
+	return __kvm_dp_missing_errno(kvm->dp, gfn);
 }
 
 /*
@@ -97,13 +105,19 @@ static inline bool kvm_dp_is_frozen(struct kvm *kvm)
 	return dp && __kvm_dp_is_frozen(dp);
 }
 
+/* Is the vCPU mapping what the guest has not touched? */
+static inline bool kvm_dp_vcpu_maps_ahead(const struct kvm_vcpu *vcpu)
+{
+	return static_branch_unlikely(&kvm_dp_used) && vcpu->dp.ahead;
+}
+
 /*
  * Bracket an access by KVM itself to guest memory.  Returns a cookie >= 0 for
- * kvm_dp_access_end(), or -EAGAIN if the GFN is missing or the VM is frozen: no
- * access then.  If a vCPU is loaded, its GFN is noted: the vCPU waits for it or
- * exits before it next enters the guest.  Between begin and end nobody's mark
- * of the GFN as missing, and no freeze, completes.  Do not wait for a missing
- * page in between.
+ * kvm_dp_access_end(), or -EAGAIN if the GFN is missing or the VM is frozen, or
+ * -EHWPOISON if the GFN will not come: no access then.  If a vCPU is loaded, its
+ * GFN is noted: the vCPU waits for it or exits before it next enters the guest.
+ * Between begin and end nobody's mark of the GFN as missing, and no freeze,
+ * completes.  Do not wait for a missing page in between.
  */
 static inline int kvm_dp_access_begin(struct kvm *kvm,
 				      const struct kvm_memory_slot *slot,
@@ -159,6 +173,11 @@ static inline bool kvm_dp_is_missing(struct kvm *kvm,
 	return false;
 }
 
+static inline int kvm_dp_missing_errno(struct kvm *kvm, gfn_t gfn)
+{
+	return -EAGAIN;
+}
+
 static inline bool kvm_dp_any_block(struct kvm *kvm,
 				    const struct kvm_memory_slot *slot,
 				    gfn_t start, gfn_t end)
@@ -197,6 +216,11 @@ static inline bool kvm_dp_vcpu_is_pending(struct kvm_vcpu *vcpu)
 	return false;
 }
 
+static inline bool kvm_dp_vcpu_maps_ahead(const struct kvm_vcpu *vcpu)
+{
+	return false;
+}
+
 static inline void kvm_dp_vcpu_forget(struct kvm_vcpu *vcpu)
 {
 }
@@ -218,6 +242,12 @@ static inline int kvm_dp_mark_range_missing(struct kvm *kvm, gfn_t start,
 
 static inline int kvm_dp_vm_enable_cap(struct kvm *kvm,
 				       struct kvm_enable_cap *cap)
+{
+	return -EINVAL;
+}
+
+static inline int kvm_dp_vcpu_enable_cap(struct kvm_vcpu *vcpu,
+					 struct kvm_enable_cap *cap)
 {
 	return -EINVAL;
 }

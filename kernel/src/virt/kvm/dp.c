@@ -14,6 +14,8 @@
 #define CREATE_TRACE_POINTS
 #include <trace/events/kvm_dp.h>
 
+#define MODES		(KVM_DP_MODE_EXIT | KVM_DP_MODE_WAIT | KVM_DP_MODE_KVM_WAIT)
+
 /* On while a VM has a context. */
 DEFINE_STATIC_KEY_FALSE(kvm_dp_used);
 EXPORT_SYMBOL_GPL(kvm_dp_used);
@@ -28,6 +30,7 @@ static void dp_free(struct kref *kref)
 	struct kvm_dp *dp = container_of(kref, struct kvm_dp, kref);
 
 	kvm_presence_destroy(&dp->presence);
+	xa_destroy(&dp->poison);
 	kvm_dp_wait_fini(dp);
 	free_percpu(dp->accesses);
 	cleanup_srcu_struct(&dp->srcu);
@@ -208,6 +211,11 @@ bool __kvm_dp_may_move(struct kvm_dp *dp, const struct kvm_memory_slot *slot,
 		!kvm_presence_any_missing(&dp->presence, to, to + slot->npages));
 }
 
+int __kvm_dp_missing_errno(struct kvm_dp *dp, gfn_t gfn)
+{
+	return kvm_dp_is_poisoned(dp, gfn) ? -EHWPOISON : -EAGAIN;
+}
+
 /* The cookie of an access is the index of its SRCU section, plus 1. */
 void __kvm_dp_access_end(struct kvm_dp *dp, int cookie)
 {
@@ -242,7 +250,7 @@ int __kvm_dp_access_begin(struct kvm *kvm, struct kvm_dp *dp,
 		kvm_dp_vcpu_note(vcpu, gfn, KVM_DP_EVENT_KVM |
 				 (kvm_mem_is_private(kvm, gfn) ?
 				  KVM_DP_EVENT_PRIVATE : 0));
-	return -EAGAIN;
+	return __kvm_dp_missing_errno(dp, gfn);
 }
 EXPORT_SYMBOL_GPL(__kvm_dp_access_begin);
 
@@ -260,6 +268,10 @@ static long control_ioctl(struct file *file, unsigned int ioctl, unsigned long a
 		return kvm_dp_collapse(dp, uarg);
 	case KVM_DP_QUERY:
 		return kvm_dp_query(dp, uarg);
+	case KVM_DP_FAIL:
+		return kvm_dp_fail(dp, uarg);
+	case KVM_DP_POISON:
+		return kvm_dp_poison(dp, uarg);
 	case KVM_DP_FREEZE:
 		return arg ? -EINVAL : kvm_dp_freeze(dp);
 	case KVM_DP_THAW:
@@ -308,7 +320,15 @@ int kvm_dp_vm_capable(struct kvm *kvm)
 	if (kvm && !kvm_arch_gmem_accessible(kvm))
 		gmem = 0;
 	return gmem | KVM_DP_CAP_EXIT | KVM_DP_CAP_WAIT | KVM_DP_CAP_MARK |
-	       KVM_DP_CAP_QUERY | KVM_DP_CAP_FREEZE | KVM_DP_CAP_COLLAPSE;
+	       KVM_DP_CAP_QUERY | KVM_DP_CAP_FREEZE | KVM_DP_CAP_COLLAPSE |
+	       KVM_DP_CAP_FAIL | KVM_DP_CAP_POISON | KVM_DP_CAP_VCPU_MODE;
+}
+
+/* Who waits anyway, waits for KVM's accesses as well. */
+static bool mode_is_valid(u64 mode)
+{
+	return mode == KVM_DP_MODE_WAIT || mode == KVM_DP_MODE_EXIT ||
+	       mode == (KVM_DP_MODE_EXIT | KVM_DP_MODE_KVM_WAIT);
 }
 
 static int dp_enable(struct kvm *kvm, u64 mode)
@@ -330,9 +350,10 @@ static int dp_enable(struct kvm *kvm, u64 mode)
 	kref_init(&dp->kref);
 	init_rwsem(&dp->sem);
 	dp->kvm = kvm;
-	dp->wait_mode = mode & KVM_DP_MODE_WAIT;
+	dp->mode = mode & MODES;
 	dp->allow_extract = mode & KVM_DP_ALLOW_EXTRACT;
 	kvm_presence_init(&dp->presence);
+	xa_init_flags(&dp->poison, XA_FLAGS_ACCOUNT);
 
 	r = init_srcu_struct(&dp->srcu);
 	if (r)
@@ -386,8 +407,7 @@ static int dp_disable(struct kvm *kvm)
 
 int kvm_dp_vm_enable_cap(struct kvm *kvm, struct kvm_enable_cap *cap)
 {
-	const u64 valid = KVM_DP_ENABLE | KVM_DP_MODE_EXIT | KVM_DP_MODE_WAIT |
-			  KVM_DP_ALLOW_EXTRACT;
+	const u64 valid = KVM_DP_ENABLE | MODES | KVM_DP_ALLOW_EXTRACT;
 	u64 mode = cap->args[0];
 	int r;
 
@@ -400,7 +420,7 @@ int kvm_dp_vm_enable_cap(struct kvm *kvm, struct kvm_enable_cap *cap)
 	}
 
 	if (mode & ~valid || !(mode & KVM_DP_ENABLE) ||
-	    !(mode & KVM_DP_MODE_EXIT) == !(mode & KVM_DP_MODE_WAIT))
+	    !mode_is_valid(mode & MODES))
 		return -EINVAL;
 
 	/* Takes cpu_hotplug_lock, hence outside of kvm->lock. */
@@ -411,6 +431,22 @@ int kvm_dp_vm_enable_cap(struct kvm *kvm, struct kvm_enable_cap *cap)
 	if (r)
 		static_branch_dec(&kvm_dp_used);
 	return r;
+}
+
+/* vcpu->mutex is held, and the mode used by nobody but the vCPU itself. */
+int kvm_dp_vcpu_enable_cap(struct kvm_vcpu *vcpu, struct kvm_enable_cap *cap)
+{
+	struct kvm_dp *dp = READ_ONCE(vcpu->kvm->dp);
+	u64 mode = cap->args[0];
+
+	if (!dp || cap->flags || cap->args[1] || cap->args[2] || cap->args[3] ||
+	    !mode_is_valid(mode))
+		return -EINVAL;
+	if (!READ_ONCE(dp->kvm))
+		return -ENODEV;
+
+	vcpu->dp.mode = mode;
+	return 0;
 }
 
 /*

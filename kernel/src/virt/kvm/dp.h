@@ -35,13 +35,15 @@ struct kvm_dp {
 	struct rw_semaphore sem;
 	struct kvm *kvm;			/* protected by @sem */
 
-	bool wait_mode;				/* these two are set once */
+	u64 mode;				/* these two are set once */
 	bool allow_extract;
 	bool no_run;				/* these two are written under @sem: */
 	bool frozen;				/* KVM_RUN, KVM's accesses refused */
 	u64 n_freezes;				/* protected by @sem */
 
 	struct kvm_presence presence;
+	struct xarray poison;			/* by GFN, all of them missing, */
+	unsigned int n_poisoned;		/* both written under @sem */
 	struct srcu_struct srcu;		/* accesses by KVM itself */
 	struct kvm_dp_accesses __percpu *accesses;
 	struct mem_cgroup *memcg;		/* of the VM */
@@ -78,6 +80,7 @@ int kvm_dp_session_create(struct kvm_dp *dp, struct kvm_dp_create_session __user
 
 /* dp_mark.c */
 int kvm_dp_mark(struct kvm_dp *dp, struct kvm_dp_mark __user *uargs);
+void kvm_dp_zap(struct kvm *kvm, gfn_t start, gfn_t end);
 int kvm_dp_query(struct kvm_dp *dp, struct kvm_dp_query __user *uargs);
 
 /* dp_huge.c */
@@ -89,10 +92,17 @@ int kvm_dp_wait_init(struct kvm_dp *dp);
 void kvm_dp_wait_fini(struct kvm_dp *dp);
 void kvm_dp_wake(struct kvm_dp *dp, gfn_t gfn, unsigned long n, bool filled);
 void kvm_dp_wake_all(struct kvm_dp *dp);
+u64 kvm_dp_fail_waiters(struct kvm_dp *dp, gfn_t gfn, u64 n);
 void kvm_dp_wait_release(struct kvm_dp_session *session);
 bool kvm_dp_has_event(struct kvm_dp *dp);
 ssize_t kvm_dp_read_events(struct kvm_dp_session *session, char __user *buf,
 			   size_t len, bool nonblock);
+
+/* dp_fail.c */
+bool __kvm_dp_is_poisoned(struct kvm_dp *dp, gfn_t gfn);
+u64 __kvm_dp_next_poison(struct kvm_dp *dp, gfn_t gfn, u64 n);
+int kvm_dp_poison(struct kvm_dp *dp, struct kvm_dp_poison __user *uargs);
+int kvm_dp_fail(struct kvm_dp *dp, struct kvm_dp_fail __user *uargs);
 
 /* dp_gmem.c */
 int kvm_dp_populate(struct kvm_dp *dp, struct kvm_dp_transfer __user *uargs);
@@ -100,6 +110,21 @@ int kvm_dp_extract(struct kvm_dp *dp, struct kvm_dp_transfer __user *uargs);
 int kvm_dp_discard(struct kvm_dp *dp, struct kvm_dp_discard __user *uargs);
 bool kvm_dp_gmem_is_backed(struct kvm_memory_slot *slot, gfn_t gfn);
 bool kvm_dp_gmem_is_huge(struct kvm_memory_slot *slot, gfn_t gfn);
+
+/*
+ * Of a GFN that is missing: will it not come?  Hold @dp->sem, or the lock of the
+ * GFN's bucket, for an answer that stays.
+ */
+static inline bool kvm_dp_is_poisoned(struct kvm_dp *dp, gfn_t gfn)
+{
+	return !xa_empty(&dp->poison) && __kvm_dp_is_poisoned(dp, gfn);
+}
+
+/* How many of [@gfn, @gfn + @n) come before the first that is poisoned? */
+static inline u64 kvm_dp_next_poison(struct kvm_dp *dp, gfn_t gfn, u64 n)
+{
+	return xa_empty(&dp->poison) ? n : __kvm_dp_next_poison(dp, gfn, n);
+}
 
 /* GFNs from @gfn to the end of its block. */
 static inline unsigned long kvm_dp_block_left(gfn_t gfn)

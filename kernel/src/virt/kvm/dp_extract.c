@@ -16,7 +16,8 @@ static u32 extract_find(struct kvm *kvm, struct kvm_dp *dp, struct kvm_dp_target
 	if (!kvm_mem_is_private(kvm, gfn))
 		return KVM_DP_KIND_CHANGED;
 	if (kvm_presence_is_missing(&dp->presence, gfn))
-		return KVM_DP_MISSING;
+		return kvm_dp_is_poisoned(dp, gfn) ? KVM_DP_POISONED :
+						     KVM_DP_MISSING;
 
 	folio = filemap_get_folio(t->mapping, index);
 	if (IS_ERR(folio)) {

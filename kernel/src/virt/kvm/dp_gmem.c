@@ -308,6 +308,10 @@ int kvm_dp_discard(struct kvm_dp *dp, struct kvm_dp_discard __user *uargs)
 		r = -EOPNOTSUPP;
 	else
 		r = check_private(kvm, args.gfn, args.n_pages);
+	/* Present and zero is what a page that will not come is not. */
+	if (!r && !evict &&
+	    kvm_dp_next_poison(dp, args.gfn, args.n_pages) < args.n_pages)
+		r = -EHWPOISON;
 	if (!r)
 		r = discard_range(kvm, dp, args.gfn, args.n_pages, evict);
 	kvm_dp_leave(dp);

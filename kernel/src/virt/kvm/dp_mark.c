@@ -24,7 +24,8 @@
 #define CHUNK_GFNS	(512 * BLOCK)
 #define CHUNK_BITS	(PAGE_SIZE * BITS_PER_BYTE)
 
-static void zap_range(struct kvm *kvm, gfn_t start, gfn_t end)
+/* Steps 2. and 3., for GFNs that were published as missing. */
+void kvm_dp_zap(struct kvm *kvm, gfn_t start, gfn_t end)
 {
 	struct kvm_gfn_range range = {
 		.may_block = true,
@@ -63,7 +64,8 @@ static void zap_range(struct kvm *kvm, gfn_t start, gfn_t end)
 
 /*
  * Of a range the GFNs that are missing.  -EINVAL if one of them is private: who
- * never arrived must not become present by fiat.
+ * never arrived must not become present by fiat.  -EHWPOISON if one of them is
+ * poisoned.
  */
 static int missing_shared(struct kvm *kvm, struct kvm_dp *dp,
 			  const struct kvm_presence_range *range,
@@ -77,6 +79,8 @@ static int missing_shared(struct kvm *kvm, struct kvm_dp *dp,
 			__clear_bit(i, ret_bitmap);
 		else if (kvm_mem_is_private(kvm, range->gfn + i))
 			return -EINVAL;
+		else if (kvm_dp_is_poisoned(dp, range->gfn + i))
+			return -EHWPOISON;
 	}
 	return 0;
 }
@@ -163,7 +167,7 @@ static int mark_locked(struct kvm *kvm, struct kvm_dp *dp, enum mark_what what,
 
 	r = mark_blocks(kvm, dp, what, gfn, n, bitmap, n_changed, &done);
 	if (what == MARK_MISSING && done)
-		zap_range(kvm, gfn, gfn + done);
+		kvm_dp_zap(kvm, gfn, gfn + done);
 	return r;
 }
 
@@ -319,6 +323,10 @@ static void query_block(struct kvm *kvm, struct kvm_dp *dp, u32 what, gfn_t gfn,
 
 	bitmap_zero(ret_bits, n);
 	for (i = 0; i < n; i++) {
+		if (what == KVM_DP_QUERY_POISONED) {
+			__assign_bit(i, ret_bits, kvm_dp_is_poisoned(dp, gfn + i));
+			continue;
+		}
 		if (!kvm_mem_is_private(kvm, gfn + i))
 			continue;
 		if (what == KVM_DP_QUERY_PRIVATE ||
@@ -383,14 +391,15 @@ int kvm_dp_query(struct kvm_dp *dp, struct kvm_dp_query __user *uargs)
 
 	if (copy_from_user(&args, uargs, sizeof(args)))
 		return -EFAULT;
-	if (args.pad || args.reserved[0] || args.reserved[1])
+	if (args.reserved[0] || args.reserved[1])
 		return -EINVAL;
 	if (args.n_pages) {
 		if (!kvm_dp_range_is_valid(args.gfn, args.n_pages))
 			return -EINVAL;
 		if (args.flags != KVM_DP_QUERY_MISSING &&
 		    args.flags != KVM_DP_QUERY_PRIVATE &&
-		    args.flags != KVM_DP_QUERY_BACKED)
+		    args.flags != KVM_DP_QUERY_BACKED &&
+		    args.flags != KVM_DP_QUERY_POISONED)
 			return -EINVAL;
 	} else if (args.flags || args.bitmap) {
 		return -EINVAL;
@@ -406,6 +415,7 @@ int kvm_dp_query(struct kvm_dp *dp, struct kvm_dp_query __user *uargs)
 	args.status = dp->frozen ? KVM_DP_STATUS_FROZEN : 0;
 	args.n_missing = kvm_presence_n_missing(&dp->presence);
 	args.n_waiters = atomic_read(&dp->n_waiters);
+	args.n_poisoned = dp->n_poisoned;
 	kvm_dp_leave(dp);
 
 	return copy_to_user(uargs, &args, sizeof(args)) ? -EFAULT : 0;

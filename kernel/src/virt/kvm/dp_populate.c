@@ -175,6 +175,24 @@ static unsigned long n_private(struct kvm *kvm, gfn_t gfn, unsigned long n,
 }
 
 /*
+ * How many of the GFNs come before the first that is missing and may not be
+ * populated?  If that is not all of them, *@ret_result says why.
+ */
+static unsigned long n_allowed(struct kvm *kvm, struct kvm_dp *dp, gfn_t gfn,
+			       unsigned long n, const unsigned long *missing,
+			       u32 *ret_result)
+{
+	unsigned long private = n_private(kvm, gfn, n, missing);
+	unsigned long sound = kvm_dp_next_poison(dp, gfn, private);
+
+	if (sound < private)
+		*ret_result = KVM_DP_POISONED;
+	else if (private < n)
+		*ret_result = KVM_DP_KIND_CHANGED;
+	return sound;
+}
+
+/*
  * Make the missing ones of GFNs [@gfn, @gfn + @n), all in one block, present with
  * the contents of @batch.  Adds what was done to @vec.
  */
@@ -198,9 +216,7 @@ static u32 populate_pages(struct kvm *kvm, struct kvm_dp *dp,
 		vec->n_skipped += n;
 		return KVM_DP_OK;
 	}
-	range.n = n_private(kvm, gfn, n, missing);
-	if (range.n < n)
-		result = KVM_DP_KIND_CHANGED;
+	range.n = n_allowed(kvm, dp, gfn, n, missing, &result);
 
 	if (range.n)
 		huge = grab_huge(t, gfn);
@@ -333,9 +349,7 @@ static u32 zero_pages(struct kvm *kvm, struct kvm_dp *dp, struct kvm_dp_target *
 	u64 n_changed = 0;
 
 	kvm_presence_get(&dp->presence, gfn, n, missing);
-	range.n = n_private(kvm, gfn, n, missing);
-	if (range.n < n)
-		result = KVM_DP_KIND_CHANGED;
+	range.n = n_allowed(kvm, dp, gfn, n, missing, &result);
 	if (!range.n)
 		return result;
 

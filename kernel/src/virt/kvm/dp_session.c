@@ -14,7 +14,7 @@
 #define ALL_RIGHTS	(KVM_DP_RIGHT_EVENTS | KVM_DP_RIGHT_POPULATE |	\
 			 KVM_DP_RIGHT_MARK | KVM_DP_RIGHT_DISCARD |	\
 			 KVM_DP_RIGHT_EXTRACT | KVM_DP_RIGHT_QUERY |	\
-			 KVM_DP_RIGHT_FREEZE)
+			 KVM_DP_RIGHT_FREEZE | KVM_DP_RIGHT_FAIL)
 
 static u32 right_for(unsigned int ioctl)
 {
@@ -33,6 +33,9 @@ static u32 right_for(unsigned int ioctl)
 		return KVM_DP_RIGHT_EXTRACT;
 	case KVM_DP_DISCARD:
 		return KVM_DP_RIGHT_DISCARD;
+	case KVM_DP_FAIL:
+	case KVM_DP_POISON:
+		return KVM_DP_RIGHT_FAIL;
 	default:
 		return 0;
 	}
@@ -65,6 +68,10 @@ static long session_ioctl(struct file *file, unsigned int ioctl, unsigned long a
 		return kvm_dp_populate(dp, uarg);
 	case KVM_DP_EXTRACT:
 		return kvm_dp_extract(dp, uarg);
+	case KVM_DP_FAIL:
+		return kvm_dp_fail(dp, uarg);
+	case KVM_DP_POISON:
+		return kvm_dp_poison(dp, uarg);
 	default:
 		return kvm_dp_discard(dp, uarg);
 	}

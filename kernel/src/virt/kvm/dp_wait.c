@@ -53,6 +53,7 @@ struct waiter {
 	struct kvm_vcpu *vcpu;
 	struct kvm_dp_event report;
 	bool done;
+	bool failed;				/* if done: the page will not come */
 	int n_slots_gone;			/* when it came */
 	gfn_t arrived;				/* with the page, if done: these */
 	unsigned long n_arrived;
@@ -122,7 +123,8 @@ static struct waiter *find_other(struct kvm_dp_bucket *bucket, struct waiter *w)
 
 /*
  * Returns false if there is nothing to wait for.  Once counted in n_waiters, a
- * waker that marks the GFN present later than the test below sees the waiter.
+ * waker that marks the GFN present later than the test below sees the waiter; who
+ * poisons it later finds the waiter in the bucket, whose lock he takes after that.
  */
 static bool waiter_add(struct kvm_dp *dp, struct waiter *w)
 {
@@ -134,6 +136,7 @@ static bool waiter_add(struct kvm_dp *dp, struct waiter *w)
 	/* Pairs with smp_mb() in kvm_dp_wake() and kvm_dp_wake_all(). */
 	smp_mb__after_atomic();
 	if (!kvm_presence_is_missing(&dp->presence, w->report.gfn) ||
+	    kvm_dp_is_poisoned(dp, w->report.gfn) ||
 	    !atomic_read(&dp->n_attached)) {
 		atomic_dec(&dp->n_waiters);
 		spin_unlock(&bucket->lock);
@@ -224,6 +227,42 @@ void kvm_dp_wake(struct kvm_dp *dp, gfn_t gfn, unsigned long n, bool filled)
 	}
 }
 
+/* Of [@gfn, @gfn + @n), fail who waits in the bucket; returns how many. */
+static u64 fail_bucket(struct kvm_dp_bucket *bucket, gfn_t gfn, u64 n)
+{
+	struct waiter *w;
+	u64 n_failed = 0;
+
+	spin_lock(&bucket->lock);
+	list_for_each_entry(w, &bucket->waiters, node) {
+		if (w->report.gfn - gfn >= n || w->done)
+			continue;
+		trace_kvm_dp_fail(w->vcpu->vcpu_id, w->report.gfn);
+		w->failed = true;
+		/* Pairs with smp_load_acquire() in wait_is_over(). */
+		smp_store_release(&w->done, true);
+		wake_waiter(w);
+		n_failed++;
+	}
+	spin_unlock(&bucket->lock);
+	return n_failed;
+}
+
+/*
+ * Who waits for one of [@gfn, @gfn + @n) now gives up; who comes later waits as
+ * ever.  All that wait for one GFN are in one bucket, hence go together: nobody is
+ * left to follow a leader that has been failed.
+ */
+u64 kvm_dp_fail_waiters(struct kvm_dp *dp, gfn_t gfn, u64 n)
+{
+	u64 n_failed = 0;
+	int i;
+
+	for (i = 0; i < N_BUCKETS; i++)
+		n_failed += fail_bucket(&dp->buckets[i], gfn, n);
+	return n_failed;
+}
+
 /* Something other than a page has changed for all waiters. */
 void kvm_dp_wake_all(struct kvm_dp *dp)
 {
@@ -252,8 +291,9 @@ void kvm_dp_vcpu_note(struct kvm_vcpu *vcpu, gfn_t gfn, u32 flags)
 }
 EXPORT_SYMBOL_GPL(kvm_dp_vcpu_note);
 
-static int exit_missing(struct kvm_vcpu *vcpu)
+static int exit_missing(struct kvm_vcpu *vcpu, bool failed)
 {
+	bool poisoned = kvm_dp_is_poisoned(vcpu->kvm->dp, vcpu->dp.gfn);
 	struct kvm_run *run = vcpu->run;
 
 	++vcpu->stat.generic.dp_exits;
@@ -262,9 +302,13 @@ static int exit_missing(struct kvm_vcpu *vcpu)
 	run->memory_fault.flags = KVM_MEMORY_EXIT_FLAG_MISSING;
 	if (vcpu->dp.flags & KVM_DP_EVENT_PRIVATE)
 		run->memory_fault.flags |= KVM_MEMORY_EXIT_FLAG_PRIVATE;
+	if (failed || poisoned) {
+		++vcpu->stat.generic.dp_failed;
+		run->memory_fault.flags |= KVM_MEMORY_EXIT_FLAG_FAILED;
+	}
 	run->memory_fault.gpa = gfn_to_gpa(vcpu->dp.gfn);
 	run->memory_fault.size = PAGE_SIZE;
-	return -EFAULT;
+	return poisoned ? -EHWPOISON : -EFAULT;
 }
 
 static bool wait_is_over(struct kvm_dp *dp, struct waiter *w)
@@ -274,11 +318,12 @@ static bool wait_is_over(struct kvm_dp *dp, struct waiter *w)
 	       w->vcpu->kvm->vm_dead;
 }
 
-/* Mapping it would allocate it, which only an access of the guest should. */
-static bool is_hole(struct kvm *kvm, gfn_t gfn, u32 flags)
+/* A hole stays one: a page for it should come with an access of the guest. */
+static void map_ahead(struct kvm_vcpu *vcpu, gfn_t gfn, u32 flags)
 {
-	return (flags & KVM_DP_EVENT_PRIVATE) &&
-	       !kvm_dp_gmem_is_backed(gfn_to_memslot(kvm, gfn), gfn);
+	vcpu->dp.ahead = true;
+	kvm_arch_dp_map(vcpu, gfn, flags);
+	vcpu->dp.ahead = false;
 }
 
 /*
@@ -300,8 +345,8 @@ static void map_arrived(struct kvm_vcpu *vcpu, gfn_t gfn, u32 flags,
 	for (other = start; other < end; other++) {
 		if (signal_pending(current) || need_resched())
 			break;
-		if (other != gfn && !is_hole(vcpu->kvm, other, flags))
-			kvm_arch_dp_map(vcpu, other, flags & KVM_DP_EVENT_PRIVATE);
+		if (other != gfn)
+			map_ahead(vcpu, other, flags & KVM_DP_EVENT_PRIVATE);
 	}
 }
 
@@ -330,6 +375,9 @@ static int wait_for_page(struct kvm_vcpu *vcpu, struct kvm_dp *dp)
 	kvm_vcpu_srcu_read_lock(vcpu);
 	waiter_del(dp, &w);
 
+	/* Before the signal: this one was counted. */
+	if (w.failed)
+		return exit_missing(vcpu, true);
 	if (r) {
 		vcpu->run->exit_reason = KVM_EXIT_INTR;
 		++vcpu->stat.signal_exits;
@@ -341,6 +389,16 @@ static int wait_for_page(struct kvm_vcpu *vcpu, struct kvm_dp *dp)
 	return 1;
 }
 
+/* Is the vCPU to wait for the GFN that was noted, if somebody might bring it? */
+static bool wants_to_wait(struct kvm_vcpu *vcpu, struct kvm_dp *dp)
+{
+	u64 mode = vcpu->dp.mode ?: dp->mode;
+
+	if (vcpu->dp.flags & KVM_DP_EVENT_KVM)
+		return mode & (KVM_DP_MODE_WAIT | KVM_DP_MODE_KVM_WAIT);
+	return mode & KVM_DP_MODE_WAIT;
+}
+
 int __kvm_dp_vcpu_resolve(struct kvm_vcpu *vcpu)
 {
 	struct kvm_dp *dp = vcpu->kvm->dp;
@@ -350,24 +408,25 @@ int __kvm_dp_vcpu_resolve(struct kvm_vcpu *vcpu)
 	vcpu->dp.state = KVM_VCPU_DP_NONE;
 	if (exited) {
 		/* If it is not there, the guest may want something else by now. */
-		if (!is_hole(vcpu->kvm, vcpu->dp.gfn, vcpu->dp.flags))
-			map_arrived(vcpu, vcpu->dp.gfn, vcpu->dp.flags,
-				    vcpu->dp.gfn, 1);
+		if (!(vcpu->dp.flags & KVM_DP_EVENT_KVM))
+			map_ahead(vcpu, vcpu->dp.gfn, vcpu->dp.flags);
 		return 1;
 	}
-	if (!dp->wait_mode)
-		return exit_missing(vcpu);
+	if (!wants_to_wait(vcpu, dp))
+		return exit_missing(vcpu, false);
 
-	if (atomic_read(&dp->n_attached)) {
+	/* There is no point in asking for what will not come. */
+	if (atomic_read(&dp->n_attached) &&
+	    !kvm_dp_is_poisoned(dp, vcpu->dp.gfn)) {
 		r = wait_for_page(vcpu, dp);
 		/* If the page has gone again, it will be asked for again. */
 		if (r <= 0 || atomic_read(&dp->n_attached))
 			return r;
 	}
 
-	/* Fail closed: without a session nobody could bring the page. */
+	/* Fail closed: nobody could bring the page. */
 	return kvm_presence_is_missing(&dp->presence, vcpu->dp.gfn) ?
-	       exit_missing(vcpu) : 1;
+	       exit_missing(vcpu, false) : 1;
 }
 EXPORT_SYMBOL_GPL(__kvm_dp_vcpu_resolve);
 

@@ -65,6 +65,12 @@ DEFINE_EVENT(kvm_dp_vcpu, kvm_dp_wake,
 	TP_ARGS(vcpu_id, gfn)
 );
 
+/* The page will not come, the vCPU is woken to leave KVM_RUN. */
+DEFINE_EVENT(kvm_dp_vcpu, kvm_dp_fail,
+	TP_PROTO(unsigned int vcpu_id, u64 gfn),
+	TP_ARGS(vcpu_id, gfn)
+);
+
 /* One step of a populate: n_populated of n_pages were missing. */
 TRACE_EVENT(kvm_dp_populate,
 	TP_PROTO(u64 gfn, unsigned long n_pages, u64 n_populated, u32 result),

@@ -11,13 +11,20 @@
  *
  * Everything is off until KVM_ENABLE_CAP(KVM_CAP_DEMAND_PAGING) on the VM:
  *
- *   args[0]  KVM_DP_ENABLE, or'ed with one of KVM_DP_MODE_EXIT and
- *            KVM_DP_MODE_WAIT, and KVM_DP_ALLOW_EXTRACT if a session may ever
- *            read memory out.  Must precede the first vCPU (-EINVAL after).
+ *   args[0]  KVM_DP_ENABLE, or'ed with one of KVM_DP_MODE_EXIT, KVM_DP_MODE_WAIT
+ *            and KVM_DP_MODE_EXIT | KVM_DP_MODE_KVM_WAIT, and with
+ *            KVM_DP_ALLOW_EXTRACT if a session may ever read memory out.  Must
+ *            precede the first vCPU (-EINVAL after).
  *            KVM_DP_DISABLE switches it off for good: -EBUSY while a GFN is
  *            missing or a session is open or the VM is frozen, -EINVAL if it is
  *            not on.
  *   args[1]  to args[3] must be 0.
+ *
+ * With KVM_DP_MODE_KVM_WAIT the guest's own accesses exit, while those that KVM
+ * makes for it wait: userspace that resolves the ones need not know of the others.
+ *
+ * KVM_ENABLE_CAP(KVM_CAP_DEMAND_PAGING) on a vCPU gives it another mode than the
+ * VM's, from its next access on: args[0] is one of the three, the rest is 0.
  *
  * KVM_CHECK_EXTENSION(KVM_CAP_DEMAND_PAGING) returns the set of KVM_DP_CAP_*
  * bits that this kernel has for this VM, 0 if none; on /dev/kvm, those that it
@@ -28,7 +35,7 @@
  * refused with -EINVAL.  After the VM is gone, or demand paging is switched off,
  * every operation returns -ENODEV, read() returns -ENODEV, and poll() raises
  * EPOLLHUP.  While the VM is frozen, what would change presence or memory returns
- * -EBUSY: marking, populating, discarding.
+ * -EBUSY: marking, populating, discarding, poisoning.
  *
  * KVM_SET_MEMORY_ATTRIBUTES with KVM_MEMORY_ATTRIBUTE_MISSING makes a range
  * missing.  The other attributes are stored exactly as ever: without
@@ -48,6 +55,7 @@
 #define KVM_DP_MODE_EXIT	(1ULL << 2)
 #define KVM_DP_MODE_WAIT	(1ULL << 3)
 #define KVM_DP_ALLOW_EXTRACT	(1ULL << 4)
+#define KVM_DP_MODE_KVM_WAIT	(1ULL << 5)
 
 /* KVM_CHECK_EXTENSION(KVM_CAP_DEMAND_PAGING) */
 #define KVM_DP_CAP_EXIT		(1 << 0)
@@ -59,6 +67,9 @@
 #define KVM_DP_CAP_QUERY	(1 << 6)
 #define KVM_DP_CAP_FREEZE	(1 << 7)
 #define KVM_DP_CAP_COLLAPSE	(1 << 8)
+#define KVM_DP_CAP_FAIL		(1 << 9)
+#define KVM_DP_CAP_POISON	(1 << 10)
+#define KVM_DP_CAP_VCPU_MODE	(1 << 11)
 
 /*
  * Control fd
@@ -90,6 +101,7 @@ struct kvm_dp_create_session {
 #define KVM_DP_RIGHT_EXTRACT	(1 << 4)
 #define KVM_DP_RIGHT_QUERY	(1 << 5)
 #define KVM_DP_RIGHT_FREEZE	(1 << 6)
+#define KVM_DP_RIGHT_FAIL	(1 << 7)
 
 #define KVM_DP_CREATE_SESSION	_IOW(KVM_DP_IOC, 0xf0, struct kvm_dp_create_session)
 
@@ -106,7 +118,8 @@ struct kvm_dp_create_session {
  *          by KVM itself to its old contents is under way.
  *          KVM_DP_MARK_PRESENT: for shared memory that the caller filled
  *          through its own mapping.  A private GFN that is missing gives
- *          -EINVAL and nothing is marked: use KVM_DP_POPULATE.
+ *          -EINVAL and nothing is marked: use KVM_DP_POPULATE.  Likewise a
+ *          GFN that is poisoned, with -EHWPOISON.
  * @bitmap: 0, or the address of a bitmap of @n_pages bits (64-bit words, bit 0
  *          is @gfn): only GFNs whose bit is set.
  * @n_changed: out: GFNs whose state changed.
@@ -134,11 +147,13 @@ struct kvm_dp_mark {
  * @bitmap: 0, or the address of a bitmap of @n_pages bits that receives one of:
  *          KVM_DP_QUERY_MISSING (missing GFNs), KVM_DP_QUERY_PRIVATE (GFNs with
  *          the PRIVATE attribute), KVM_DP_QUERY_BACKED (private GFNs that have
- *          a page allocated; the others read as zero once present).
+ *          a page allocated; the others read as zero once present),
+ *          KVM_DP_QUERY_POISONED (poisoned GFNs).
  * @n_set:  out: bits set in that bitmap (also if @bitmap is 0).
  * @status: out: KVM_DP_STATUS_*.
  * @n_waiters: out: vCPUs asleep on a missing page.
  * @n_missing: out: missing GFNs of the whole VM.
+ * @n_poisoned: out: poisoned GFNs of the whole VM.
  */
 struct kvm_dp_query {
 	__u64 gfn;
@@ -149,13 +164,14 @@ struct kvm_dp_query {
 	__u64 n_set;
 	__u64 n_missing;
 	__u32 n_waiters;
-	__u32 pad;
+	__u32 n_poisoned;
 	__u64 reserved[2];
 };
 
 #define KVM_DP_QUERY_MISSING	(1 << 0)
 #define KVM_DP_QUERY_PRIVATE	(1 << 1)
 #define KVM_DP_QUERY_BACKED	(1 << 2)
+#define KVM_DP_QUERY_POISONED	(1 << 3)
 
 #define KVM_DP_STATUS_FROZEN	(1 << 0)
 
@@ -197,6 +213,69 @@ struct kvm_dp_collapse {
 #define KVM_DP_COLLAPSE		_IOW(KVM_DP_IOC, 0xf8, struct kvm_dp_collapse)
 
 /*
+ * KVM_DP_FAIL (KVM_DP_RIGHT_FAIL) - give up on pages, this once.
+ *
+ * Each vCPU that is asleep on a GFN of the range, for an access of its guest or of
+ * KVM itself, returns KVM_EXIT_MEMORY_FAULT with KVM_MEMORY_EXIT_FLAG_FAILED next to
+ * KVM_MEMORY_EXIT_FLAG_MISSING.  Nothing is injected, and presence stays: when
+ * KVM_RUN is called again, the access is made again, waits, and is a new event.
+ *
+ * @gfn, @n_pages: the range.
+ * @flags:  0.
+ * @n_failed: out: how many vCPUs.
+ */
+struct kvm_dp_fail {
+	__u64 gfn;
+	__u64 n_pages;
+	__u32 flags;
+	__u32 pad;
+	__u64 n_failed;
+	__u64 reserved[2];
+};
+
+#define KVM_DP_FAIL		_IOWR(KVM_DP_IOC, 0xf9, struct kvm_dp_fail)
+
+/*
+ * KVM_DP_POISON (KVM_DP_RIGHT_FAIL) - give up on pages for good.
+ *
+ * A poisoned GFN is missing and stays so until the poison is cleared.  A vCPU that
+ * needs it does not wait, there is no event: KVM_RUN fails with EHWPOISON and
+ * KVM_EXIT_MEMORY_FAULT, with KVM_MEMORY_EXIT_FLAG_FAILED next to
+ * KVM_MEMORY_EXIT_FLAG_MISSING, in either mode.  Nothing is injected; when KVM_RUN
+ * is called again, the access is made again.  An access by KVM itself for an ioctl
+ * other than KVM_RUN fails.
+ *
+ * @gfn, @n_pages: the range, of whatever backing, private or shared, or without a
+ *          memslot.
+ * @flags:  KVM_DP_POISON_SET: GFNs that are present become missing as by
+ *          KVM_DP_MARK_MISSING, and vCPUs that are asleep on one leave as above.
+ *          -ENOSPC, and nothing has changed, if more than KVM_DP_MAX_POISONED GFNs
+ *          of the VM would be poisoned.  -ENOMEM: the beginning of the range was
+ *          poisoned.
+ *          KVM_DP_POISON_CLEAR: they stay missing, and may be brought.
+ * @n_changed: out: GFNs whose poison changed.
+ *
+ * Poison belongs to GFNs, as presence does: it outlives memslots and conversions.
+ * KVM_DP_RIGHT_MARK is not needed to make the GFNs missing, as it would give more
+ * than that away, namely to make others present.
+ */
+struct kvm_dp_poison {
+	__u64 gfn;
+	__u64 n_pages;
+	__u32 flags;
+	__u32 pad;
+	__u64 n_changed;
+	__u64 reserved[2];
+};
+
+#define KVM_DP_POISON_SET	(1 << 0)
+#define KVM_DP_POISON_CLEAR	(1 << 1)
+
+#define KVM_DP_MAX_POISONED	4096
+
+#define KVM_DP_POISON		_IOWR(KVM_DP_IOC, 0xfa, struct kvm_dp_poison)
+
+/*
  * Session fd only
  */
 
@@ -232,7 +311,7 @@ struct kvm_dp_vec {
 #define KVM_DP_MISSING		3	/* extract: never arrived here itself */
 #define KVM_DP_FAULT		4	/* @addr cannot be read or written */
 #define KVM_DP_NOMEM		5	/* no memory (or over the memcg's limit) */
-#define KVM_DP_POISONED		6	/* the page has a hardware error */
+#define KVM_DP_POISONED		6	/* a hardware error, or KVM_DP_POISON */
 
 /*
  * @vecs:   address of @n_vecs struct kvm_dp_vec, at most KVM_DP_MAX_VECS.
@@ -269,10 +348,11 @@ struct kvm_dp_transfer {
  * KVM_DP_DISCARD (KVM_DP_RIGHT_DISCARD) - drop the contents of private GFNs,
  * in one step: with @flags 0 the range becomes present and zero, with
  * KVM_DP_DISCARD_EVICT it becomes missing.  -EINVAL if a part of the range is
- * not private or not backed by guest_memfd; nothing is changed then.  -EOPNOTSUPP
- * as for KVM_DP_POPULATE.  -ENOMEM: the beginning of the range was evicted.
- * -EAGAIN: a 2M folio that the range takes a part of is in use for longer than some
- * milliseconds; call again with the same range.
+ * not private or not backed by guest_memfd; nothing is changed then.  -EHWPOISON,
+ * and nothing is changed, if with @flags 0 a GFN is poisoned; one that is evicted
+ * stays poisoned.  -EOPNOTSUPP as for KVM_DP_POPULATE.  -ENOMEM: the beginning of
+ * the range was evicted.  -EAGAIN: a 2M folio that the range takes a part of is in
+ * use for longer than some milliseconds; call again with the same range.
  */
 struct kvm_dp_discard {
 	__u64 gfn;
@@ -289,8 +369,8 @@ struct kvm_dp_discard {
 /*
  * read() on a session with KVM_DP_RIGHT_EVENTS returns whole events, as many as
  * fit; it blocks unless O_NONBLOCK (-EAGAIN).  poll() raises EPOLLIN when there
- * is one.  A GFN that was read belongs to that session until it is present;
- * when the session is closed first, what is still wanted is reported again.
+ * is one.  A GFN that was read belongs to that session until it is present or
+ * was failed; when the session is closed first, what is still wanted is reported again.
  */
 struct kvm_dp_event {
 	__u64 gfn;

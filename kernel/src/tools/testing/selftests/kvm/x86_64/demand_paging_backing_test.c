@@ -3,7 +3,8 @@
  * KVM demand paging on each backing: pages arrive through the pager's own mapping
  * of the same memory or, in guest_memfd, are populated one by one.  Blocks are
  * mapped with 4K pages until they are complete and, where the backing has huge
- * pages, with huge pages from then on.
+ * pages, with huge pages from then on.  A 4K page that is poisoned is missed, its
+ * neighbours are not.
  */
 #include <fcntl.h>
 #include <linux/kvm_demand_paging.h>
@@ -58,11 +59,17 @@ static const struct backing backings[] = {
 #define SHMEM_ENABLED	"/sys/kernel/mm/transparent_hugepage/shmem_enabled"
 
 /* What the guest does next; it is told through these. */
-static uint64_t first_page, end_page;
+static uint64_t first_page, end_page, spin;
 
 static uint64_t word_of(uint64_t page)
 {
 	return (DATA_GFN + page) * 0x9e3779b97f4a7c15ull;
+}
+
+/* Not a word that guest_code() looks at. */
+static uint64_t spin_word(uint64_t page)
+{
+	return (page + 1) % 512;
 }
 
 static void guest_code(void)
@@ -71,6 +78,9 @@ static void guest_code(void)
 	uint64_t page;
 
 	for (;;) {
+		word = (void *)(DATA_GVA + (first_page << 12));
+		while (READ_ONCE(spin))
+			word[spin_word(first_page)]++;
 		for (page = first_page; page < end_page; page++) {
 			word = (void *)(DATA_GVA + (page << 12));
 			GUEST_ASSERT_EQ(word[page % 512], word_of(page));
@@ -293,6 +303,125 @@ static uint64_t n_events(struct env *e)
 	return n;
 }
 
+static int poison(struct env *e, uint64_t page, uint32_t flags)
+{
+	struct kvm_dp_poison args = {
+		.gfn = DATA_GFN + page, .n_pages = 1, .flags = flags,
+	};
+	int r = ioctl(e->control, KVM_DP_POISON, &args);
+
+	TEST_ASSERT_EQ(args.n_changed, 1);
+	return r;
+}
+
+static void assert_poisoned_exit(struct env *e, int r, int error, uint64_t page)
+{
+	struct kvm_run *run = e->vcpu->run;
+
+	TEST_ASSERT(r == -1 && error == EHWPOISON, "KVM_RUN: %d, %s", r, strerror(error));
+	TEST_ASSERT_EQ(run->exit_reason, KVM_EXIT_MEMORY_FAULT);
+	TEST_ASSERT_EQ(run->memory_fault.flags, KVM_MEMORY_EXIT_FLAG_MISSING |
+		       KVM_MEMORY_EXIT_FLAG_FAILED);
+	TEST_ASSERT_EQ(run->memory_fault.gpa, DATA_GPA + (page << 12));
+	TEST_ASSERT_EQ(run->memory_fault.size, 4096);
+}
+
+/* All is present and mapped as large as it can be.  So it is afterwards. */
+static void test_poison(struct env *e)
+{
+	const uint64_t page = BLOCK + 7;
+	uint64_t mapped = n_2m(e);
+	int r;
+
+	TEST_ASSERT_EQ(poison(e, page, KVM_DP_POISON_SET), 0);
+	if (e->b->huge == SZ_1G_)
+		TEST_ASSERT_EQ(vm_get_stat(e->vm, "pages_1g"), 0);
+	else
+		TEST_ASSERT_EQ(n_2m(e), mapped - !!e->b->huge);
+	TEST_ASSERT(mark(e->session, BLOCK, BLOCK, KVM_DP_MARK_PRESENT) &&
+		    errno == EHWPOISON, "a poisoned page was marked present");
+
+	/* Its neighbours, at first up to it. */
+	touch(e, BLOCK, 7);
+	touch(e, page + 1, BLOCK - 8);
+	TEST_ASSERT_EQ(n_2m(e), e->b->huge == SZ_1G_ ? 0 : mapped - !!e->b->huge);
+	touch(e, 2 * BLOCK, BLOCK);
+	first_page = BLOCK;
+	end_page = 2 * BLOCK;
+	sync_global_to_guest(e->vm, first_page);
+	sync_global_to_guest(e->vm, end_page);
+	r = __vcpu_run(e->vcpu);
+	assert_poisoned_exit(e, r, errno, page);
+	r = __vcpu_run(e->vcpu);
+	assert_poisoned_exit(e, r, errno, page);
+	TEST_ASSERT_EQ(n_events(e), 0);
+
+	/* Missing as any other, then. */
+	TEST_ASSERT_EQ(poison(e, page, KVM_DP_POISON_CLEAR), 0);
+	vcpu_run(e->vcpu);
+	TEST_ASSERT_EQ(n_events(e), 1);
+	touch(e, 0, MAPPED_PAGES);
+	TEST_ASSERT_EQ(n_events(e), 0);
+	TEST_ASSERT_EQ(n_2m(e), mapped);
+}
+
+struct run {
+	struct kvm_vcpu *vcpu;
+	int ret, error;
+};
+
+static void *run_main(void *arg)
+{
+	struct run *run = arg;
+
+	run->ret = __vcpu_run(run->vcpu);
+	run->error = errno;
+	return NULL;
+}
+
+#define N_ROUNDS	20
+
+/*
+ * The guest counts in a page, which is taken from it: once it is poisoned, the
+ * count stands still.
+ */
+static void test_poison_running(struct env *e)
+{
+	const uint64_t page = BLOCK + 7;
+	volatile uint64_t *count;
+	struct run run = { .vcpu = e->vcpu };
+	pthread_t thread;
+	uint64_t before, seen;
+	int i;
+
+	count = (uint64_t *)(e->pager_mem + (page << 12)) + spin_word(page);
+	first_page = page;
+	end_page = page + 1;
+	spin = 1;
+	sync_global_to_guest(e->vm, first_page);
+	sync_global_to_guest(e->vm, end_page);
+	sync_global_to_guest(e->vm, spin);
+
+	for (i = 0; i < N_ROUNDS; i++) {
+		before = *count;
+		TEST_ASSERT_EQ(pthread_create(&thread, NULL, run_main, &run), 0);
+		while (*count == before)
+			usleep(100);
+		TEST_ASSERT_EQ(poison(e, page, KVM_DP_POISON_SET), 0);
+		seen = *count;
+		pthread_join(thread, NULL);
+		TEST_ASSERT_EQ(*count, seen);
+		assert_poisoned_exit(e, run.ret, run.error, page);
+		TEST_ASSERT_EQ(poison(e, page, KVM_DP_POISON_CLEAR), 0);
+		bring(e, page, 1);
+	}
+	spin = 0;
+	sync_global_to_guest(e->vm, spin);
+	vcpu_run(e->vcpu);
+	TEST_ASSERT_EQ(n_events(e), 0);
+	touch(e, 0, MAPPED_PAGES);
+}
+
 static void test_refusals(struct env *e)
 {
 	struct kvm_dp_collapse args = { .gfn = DATA_GFN, .n_pages = 1, .flags = 1 };
@@ -333,6 +462,8 @@ static void test_huge_folio(struct env *e)
 	uint64_t gpa = DATA_GPA + SZ_1G_;
 	int fd;
 
+	touch(e, 0, MAPPED_PAGES);
+	n_events(e);
 	TEST_ASSERT_EQ(n_2m(e), 4);
 
 	/* Punched: block 0 is split, the page reads as zero. */
@@ -446,6 +577,11 @@ static void test_backing(const struct backing *b)
 		TEST_ASSERT_EQ(n_events(e), 1);
 		touch(e, 0, MAPPED_PAGES);
 		TEST_ASSERT_EQ(vm_get_stat(e->vm, "pages_1g"), 1);
+	}
+	/* Of guest_memfd: gmem_demand_paging_test. */
+	if (!b->is_gmem) {
+		test_poison(e);
+		test_poison_running(e);
 	}
 	if (b->gmem_flags)
 		test_huge_folio(e);

@@ -49,7 +49,8 @@ void test_session_refusals(void)
 	struct kvm_dp_create_session args = { .rights = PAGER_RIGHTS };
 	unsigned long ops[] = {
 		KVM_DP_MARK, KVM_DP_FREEZE, KVM_DP_THAW, KVM_DP_POPULATE,
-		KVM_DP_EXTRACT, KVM_DP_DISCARD,
+		KVM_DP_EXTRACT, KVM_DP_DISCARD, KVM_DP_FAIL,
+		KVM_DP_POISON,
 	};
 	struct kvm_dp_event event;
 	int control, session, i;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* KVM demand paging on guest_memfd: what the cases have in common. */
+#include <poll.h>
 #include <time.h>
 
 #include "gmem_demand_paging_env.h"
@@ -64,6 +65,13 @@ struct kvm_dp_event read_event(int fd)
 	return event;
 }
 
+bool has_event(int fd)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+
+	return poll(&pfd, 1, 0) == 1;
+}
+
 struct env env_create(uint64_t mode, void *guest_code)
 {
 	struct env e;
@@ -116,14 +124,40 @@ int run_join(pthread_t thread)
 	return (intptr_t)ret;
 }
 
-void assert_missing_exit(struct kvm_vcpu *vcpu, int r, uint64_t gfn)
+static void assert_exit(struct kvm_vcpu *vcpu, int r, int error, uint64_t flags,
+			uint64_t gfn)
 {
-	TEST_ASSERT_EQ(r, -EFAULT);
+	TEST_ASSERT_EQ(r, error);
 	TEST_ASSERT_EQ(vcpu->run->exit_reason, KVM_EXIT_MEMORY_FAULT);
 	TEST_ASSERT_EQ(vcpu->run->memory_fault.flags,
-		       KVM_MEMORY_EXIT_FLAG_MISSING | KVM_MEMORY_EXIT_FLAG_PRIVATE);
+		       KVM_MEMORY_EXIT_FLAG_MISSING | flags);
 	TEST_ASSERT_EQ(vcpu->run->memory_fault.gpa, gfn << 12);
 	TEST_ASSERT_EQ(vcpu->run->memory_fault.size, 4096);
+}
+
+void assert_missing_exit(struct kvm_vcpu *vcpu, int r, uint64_t gfn)
+{
+	assert_exit(vcpu, r, -EFAULT, KVM_MEMORY_EXIT_FLAG_PRIVATE, gfn);
+}
+
+void assert_failed_exit(struct kvm_vcpu *vcpu, int r, int error, uint64_t gfn)
+{
+	assert_exit(vcpu, r, error, KVM_MEMORY_EXIT_FLAG_PRIVATE |
+		    KVM_MEMORY_EXIT_FLAG_FAILED, gfn);
+}
+
+/* KVM has written kvmclock to the page, which was brought as zeros. */
+void assert_clock_written(struct env *e, uint64_t gfn)
+{
+	static uint8_t page[4096] __aligned(4096);
+	struct kvm_dp_vec vec = {
+		.gfn = gfn, .n_pages = 1, .addr = (uintptr_t)page,
+	};
+
+	TEST_ASSERT_EQ(ioctl(e->control, KVM_DP_FREEZE, 0), 0);
+	TEST_ASSERT_EQ(transfer(e->session, KVM_DP_EXTRACT, &vec), 0);
+	TEST_ASSERT_EQ(ioctl(e->control, KVM_DP_THAW, 0), 0);
+	TEST_ASSERT(*(uint32_t *)page, "kvmclock was not written");
 }
 
 void assert_sync(struct kvm_vcpu *vcpu, uint64_t value)
@@ -150,6 +184,27 @@ void guest_reread(void)
 
 	for (;;)
 		GUEST_SYNC(p[0]);
+}
+
+/* Unlike vm_get_stat(), fails if there is no such stat. */
+uint64_t stat_get(int fd, const char *name)
+{
+	struct kvm_stats_desc *descs, *desc;
+	struct kvm_stats_header header;
+	uint64_t value;
+	int i;
+
+	read_stats_header(fd, &header);
+	descs = read_stats_descriptors(fd, &header);
+	for (i = 0; i < header.num_desc; i++) {
+		desc = get_stats_descriptor(descs, i, &header);
+		if (strcmp(desc->name, name))
+			continue;
+		read_stat_data(fd, &header, desc, &value, 1);
+		free(descs);
+		return value;
+	}
+	TEST_FAIL("no binary stat '%s'", name);
 }
 
 /* Whether the thread ended before it must be said to be held up. */

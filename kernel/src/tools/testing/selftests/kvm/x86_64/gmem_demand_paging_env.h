@@ -21,7 +21,8 @@
 #define PAGER_RIGHTS	(KVM_DP_RIGHT_EVENTS | KVM_DP_RIGHT_POPULATE |	\
 			 KVM_DP_RIGHT_MARK | KVM_DP_RIGHT_DISCARD |	\
 			 KVM_DP_RIGHT_QUERY)
-#define ALL_RIGHTS	(PAGER_RIGHTS | KVM_DP_RIGHT_EXTRACT | KVM_DP_RIGHT_FREEZE)
+#define ALL_RIGHTS	(PAGER_RIGHTS | KVM_DP_RIGHT_EXTRACT | KVM_DP_RIGHT_FREEZE | \
+			 KVM_DP_RIGHT_FAIL)
 
 /* What takes longer than this has been held up. */
 #define LIMIT_S		10
@@ -59,6 +60,7 @@ uint64_t n_missing(int fd);
 int transfer(int fd, unsigned long op, struct kvm_dp_vec *vec);
 struct kvm_dp_vec populate(int fd, uint64_t gfn, uint8_t byte);
 struct kvm_dp_event read_event(int fd);
+bool has_event(int fd);
 
 struct env env_create(uint64_t mode, void *guest_code);
 void env_destroy(struct env *e);
@@ -67,8 +69,11 @@ void *run_thread(void *arg);
 pthread_t run_start(struct kvm_vcpu *vcpu);
 int run_join(pthread_t thread);
 void assert_missing_exit(struct kvm_vcpu *vcpu, int r, uint64_t gfn);
+void assert_failed_exit(struct kvm_vcpu *vcpu, int r, int error, uint64_t gfn);
+void assert_clock_written(struct env *e, uint64_t gfn);
 void assert_sync(struct kvm_vcpu *vcpu, uint64_t value);
 
+uint64_t stat_get(int fd, const char *name);
 bool join_in_time(pthread_t thread);
 void call_start(struct call *call);
 void wait_asleep(pid_t *tid);
@@ -103,6 +108,22 @@ void test_query_edges(void);
 void test_freeze_and_extract(void);
 void test_discard_and_evict(void);
 void test_fault_in_second_slot(void);
+
+/* gmem_demand_paging_fail.c */
+void test_fail_refusals(void);
+void test_fail(void);
+void test_fail_nobody(void);
+
+/* gmem_demand_paging_modes.c */
+void test_mode_refusals(void);
+void test_modes(void);
+void test_modes_fail_closed(void);
+
+/* gmem_demand_paging_poison.c */
+void test_poison_refusals(void);
+void test_poison(void);
+void test_poison_sticks(void);
+void test_poison_kvm_access(void);
 
 /* gmem_demand_paging_slow.c */
 const char *userfaultfd_absent(void);

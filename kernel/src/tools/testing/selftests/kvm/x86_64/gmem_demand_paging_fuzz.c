@@ -320,7 +320,8 @@ static void world_make(uint64_t seed)
 		[OP_PRESENT] = 4, [OP_DISCARD] = 5, [OP_PUNCH] = 2, [OP_QUERY] = 4,
 		[OP_INVALID] = 4, [OP_SESSION] = 2, [OP_DROP] = 2, [OP_PREFAULT] = 3,
 		[OP_FREEZE] = 1, [OP_SLOTS] = 1, [OP_IMMEDIATE] = 2, [OP_KICK] = 2,
-		[OP_CLOCK] = 1, [OP_COLLAPSE] = 1, [OP_ONCE] = 3, [OP_CHAOS] = 3,
+		[OP_CLOCK] = 1, [OP_COLLAPSE] = 1, [OP_FAIL] = 2, [OP_POISON] = 2,
+		[OP_ONCE] = 3, [OP_CHAOS] = 3,
 	};
 	struct rng rng = { .state = seed };
 	int i;
@@ -345,11 +346,13 @@ static void world_make(uint64_t seed)
 	world->weight[OP_GUEST] += 4;
 	world->weight[OP_POPULATE] += 2;
 	world->unhelped = world->wait_mode && one_in(&rng, 3);
+	world->poison = !world->unhelped && one_in(&rng, 2);
 	if (world->unhelped) {
 		world->keep = true;
 		world->kills = false;
 		world->n_chaos = max(world->n_chaos, 1);
 		world->weight[OP_KICK] = 0;
+		world->weight[OP_FAIL] = 0;
 		world->weight[OP_FREEZE] = 0;
 		world->weight[OP_DROP] = 0;
 	}

@@ -48,7 +48,7 @@ enum op {
 	OP_GUEST, OP_POPULATE, OP_MARK, OP_ATTR, OP_PRESENT, OP_DISCARD,
 	OP_PUNCH, OP_QUERY, OP_INVALID, OP_SESSION, OP_DROP, OP_PREFAULT,
 	OP_FREEZE, OP_SLOTS, OP_IMMEDIATE, OP_KICK, OP_CLOCK, OP_COLLAPSE,
-	OP_ONCE, OP_CHAOS,
+	OP_FAIL, OP_POISON, OP_ONCE, OP_CHAOS,
 	OP_EVENT,		/* a pager's */
 	N_OPS,
 };
@@ -113,10 +113,11 @@ struct command {
  * ONCE:  every page becomes present once, by one of many populates at a time.
  *	  All readers see one and the same generation; no populate but that
  *	  one may say that it did it.
- * CHAOS: pages come and go.  Each word is of a generation that was given out
- *	  for that page; it is zero only if the VM's mix has operations that
- *	  make zeros.  In some VMs nothing makes such a page present, or a vCPU
- *	  ask again, but the answer to an event: one that is lost is noticed.
+ * CHAOS: pages come and go, and in some VMs are poisoned.  Each word is of a
+ *	  generation that was given out for that page; it is zero only if the
+ *	  VM's mix has operations that make zeros.  In some VMs nothing makes
+ *	  such a page present, or a vCPU ask again, but the answer to an event:
+ *	  one that is lost is noticed.
  */
 enum { REGION_ONCE = MAX_LANES, REGION_CHAOS, N_REGIONS };
 
@@ -136,6 +137,7 @@ struct page {
 	bool missing;
 	bool private;
 	bool backed;		/* there is a page in guest_memfd */
+	bool poisoned;
 };
 
 struct trace {
@@ -164,6 +166,7 @@ struct world {
 	bool keep;			/* one session with events is always open */
 	bool zeros;			/* chaos: zeros may be seen */
 	bool kinds;			/* chaos: private and shared */
+	bool poison;			/* chaos: poisoned as well */
 	bool kills;			/* processes are killed */
 	bool unhelped;			/* only who read the event brings a page of CHAOS */
 	int weight[N_OPS];
@@ -175,6 +178,8 @@ struct world {
 	uint64_t freezes_begun, freezes_ended;
 	uint32_t freezer;
 	bool hold;			/* vCPUs are asked to stay out of KVM_RUN */
+	uint64_t n_failed;		/* vCPUs, says KVM_DP_FAIL; and exits that say it */
+	uint64_t n_failed_exits;
 	struct region regions[N_REGIONS];
 	struct page pages[N_PAGES];
 	struct actor actors[MAX_ACTORS];
@@ -238,7 +243,7 @@ struct ctx {
 #define ALL_RIGHTS	(KVM_DP_RIGHT_EVENTS | KVM_DP_RIGHT_POPULATE |		\
 			 KVM_DP_RIGHT_MARK | KVM_DP_RIGHT_DISCARD |		\
 			 KVM_DP_RIGHT_EXTRACT | KVM_DP_RIGHT_QUERY |		\
-			 KVM_DP_RIGHT_FREEZE)
+			 KVM_DP_RIGHT_FREEZE | KVM_DP_RIGHT_FAIL)
 #define OWN_RIGHTS	(ALL_RIGHTS & ~KVM_DP_RIGHT_EVENTS)
 
 /* What threads share and processes do not need. */
@@ -262,6 +267,8 @@ void op_punch(struct ctx *c, int r);
 void op_query(struct ctx *c, int r);
 void op_invalid(struct ctx *c, int r);
 void op_collapse(struct ctx *c, int r);
+void op_fail(struct ctx *c, int r);
+void op_poison(struct ctx *c, int r);
 void op_prefault(struct ctx *c, int r);
 void extract(struct ctx *c, int r);
 void refused(struct ctx *c, int error, int fd, unsigned long request, void *arg);

@@ -88,6 +88,8 @@ static bool model_bit(int i, uint32_t what)
 
 	if (what == KVM_DP_QUERY_MISSING)
 		return p->missing;
+	if (what == KVM_DP_QUERY_POISONED)
+		return p->poisoned;
 	return p->private && (what == KVM_DP_QUERY_PRIVATE || p->backed);
 }
 
@@ -133,7 +135,7 @@ void op_query(struct ctx *c, int r)
 	pick(c, r, N_PAGES, &i, &n);
 	before = min(before, i);
 	after = min(after, N_PAGES - i - n);
-	query_compare(c, r, i - before, before + n + after, 1 << rnd(&c->rng, 3));
+	query_compare(c, r, i - before, before + n + after, 1 << rnd(&c->rng, 4));
 }
 
 /* Also what was refused must have changed nothing. */
@@ -141,6 +143,7 @@ static void check_range(struct ctx *c, int r, int i, int n)
 {
 	query_compare(c, r, i, n, KVM_DP_QUERY_MISSING);
 	query_compare(c, r, i, n, KVM_DP_QUERY_BACKED);
+	query_compare(c, r, i, n, KVM_DP_QUERY_POISONED);
 }
 
 void op_mark(struct ctx *c, int r)
@@ -202,8 +205,8 @@ void op_present(struct ctx *c, int r)
 {
 	uint64_t bits[N_PAGES / 64];
 	struct kvm_dp_mark m = { .flags = KVM_DP_MARK_PRESENT };
-	bool sparse = one_in(&c->rng, 2), refused = false;
-	int i, n, j, ret;
+	bool sparse = one_in(&c->rng, 2);
+	int i, n, j, ret, refused = 0;
 	uint64_t want = 0;
 
 	pick(c, r, N_PAGES, &i, &n);
@@ -212,11 +215,13 @@ void op_present(struct ctx *c, int r)
 		struct page *p = page_at(i + j);
 
 		/* Sparse: mostly those that may be marked. */
-		if (sparse && ((p->missing && p->private && !one_in(&c->rng, 100)) ||
+		if (sparse && ((p->missing && (p->private || p->poisoned) &&
+				!one_in(&c->rng, 100)) ||
 			       one_in(&c->rng, 4)))
 			continue;
 		bits[j / 64] |= 1ull << (j % 64);
-		refused |= p->missing && p->private;
+		if (!refused && p->missing && (p->private || p->poisoned))
+			refused = p->private ? EINVAL : EHWPOISON;
 		want += p->missing;
 		if (p->missing && !p->private)
 			shared_fill(i + j);
@@ -226,7 +231,7 @@ void op_present(struct ctx *c, int r)
 	m.bitmap = sparse ? (uintptr_t)bits : 0;
 	ret = dp_call(c, any_fd(c), KVM_DP_MARK, &m);
 	trace(c, OP_PRESENT, sparse, i, n, ret);
-	CHECK_EQ(c, "mark present", ret, refused ? -EINVAL : 0);
+	CHECK_EQ(c, "mark present", ret, -refused);
 	for (j = 0; !refused && j < n; j++) {
 		if (test_bit64(bits, j))
 			page_at(i + j)->missing = false;
@@ -255,6 +260,10 @@ static void model_populate(struct kvm_dp_vec *v, const uint32_t *gens, int bad)
 		}
 		if (!p->private) {
 			v->result = KVM_DP_KIND_CHANGED;
+			return;
+		}
+		if (p->poisoned) {
+			v->result = KVM_DP_POISONED;
 			return;
 		}
 		p->missing = false;
@@ -354,16 +363,22 @@ void op_populate(struct ctx *c, int r)
 void op_discard(struct ctx *c, int r)
 {
 	struct kvm_dp_discard d = {};
-	bool refused = false;
 	struct page *p;
+	int refused = 0;
 	int i, n, j, ret;
 
 	pick(c, r, N_PAGES, &i, &n);
 	d.gfn = BASE_GFN + i;
 	d.n_pages = n;
 	d.flags = one_in(&c->rng, 2) ? KVM_DP_DISCARD_EVICT : 0;
-	for (j = i; j < i + n; j++)
-		refused |= !page_at(j)->private;
+	for (j = i; !d.flags && j < i + n; j++) {
+		if (page_at(j)->poisoned)
+			refused = EHWPOISON;
+	}
+	for (j = i; j < i + n; j++) {
+		if (!page_at(j)->private)
+			refused = EINVAL;
+	}
 	for (j = i; !refused && j < i + n; j++) {
 		p = page_at(j);
 		p->missing = d.flags;
@@ -374,7 +389,7 @@ void op_discard(struct ctx *c, int r)
 		ret = dp_call(c, c->session, KVM_DP_DISCARD, &d);
 	} while (world->huge && ret == -EAGAIN);
 	trace(c, OP_DISCARD, d.flags, i, n, ret);
-	CHECK_EQ(c, "discard", ret, refused ? -EINVAL : 0);
+	CHECK_EQ(c, "discard", ret, -refused);
 	if (refused)
 		check_range(c, r, i, n);
 }
@@ -437,6 +452,52 @@ void op_collapse(struct ctx *c, int r)
 	CHECK_EQ(c, "collapse", ret, 0);
 }
 
+/* Anywhere: who waits there exits, nothing else happens. */
+void op_fail(struct ctx *c, int r)
+{
+	struct kvm_dp_fail f = { .n_pages = 1 };
+	int i = rnd(&c->rng, N_PAGES + MAX_VCPUS), ret;
+
+	if (one_in(&c->rng, 2))
+		f.n_pages += rnd(&c->rng, N_PAGES + MAX_VCPUS - i);
+	f.gfn = BASE_GFN + i;
+	ret = dp_call(c, any_fd(c), KVM_DP_FAIL, &f);
+	trace(c, OP_FAIL, f.n_failed, i, f.n_pages, ret);
+	CHECK_EQ(c, "fail", ret, 0);
+	CHECK(c, f.n_failed <= (world->wait_mode ? world->n_vcpus : 0),
+	      "%lld vCPUs were failed", f.n_failed);
+	add(&world->n_failed, f.n_failed);
+}
+
+/* Of one's own lane: nobody waits there. */
+void op_poison(struct ctx *c, int r)
+{
+	struct kvm_dp_poison args = { .flags = KVM_DP_POISON_CLEAR };
+	bool set = one_in(&c->rng, 2);
+	int i, n, j, ret;
+	uint64_t want = 0;
+
+	pick(c, r, set ? 64 : N_PAGES, &i, &n);
+	if (set) {
+		args.flags = KVM_DP_POISON_SET;
+	} else if (one_in(&c->rng, 2)) {
+		/* Else there is little left to use. */
+		i = world->regions[r].start;
+		n = world->regions[r].n;
+	}
+	for (j = i; j < i + n; j++) {
+		want += page_at(j)->poisoned != set;
+		page_at(j)->poisoned = set;
+		page_at(j)->missing |= set;
+	}
+	args.gfn = BASE_GFN + i;
+	args.n_pages = n;
+	ret = dp_call(c, any_fd(c), KVM_DP_POISON, &args);
+	trace(c, OP_POISON, set, i, n, ret);
+	CHECK_EQ(c, "poison", ret, 0);
+	CHECK_EQ(c, "n_changed", args.n_changed, want + lie(c, INJECT_COUNT));
+}
+
 /* A range, and what to put in the place of something right. */
 struct invalid {
 	int i, n;
@@ -493,7 +554,7 @@ static void invalid_query(struct ctx *c, const struct invalid *v, int what)
 
 	switch (what) {
 	case 0:
-		q.flags = one_in(&c->rng, 2) ? 3 : 1u << (3 + rnd(&c->rng, 29));
+		q.flags = one_in(&c->rng, 2) ? 3 : 1u << (4 + rnd(&c->rng, 28));
 		break;
 	case 1:
 		q.n_pages = 0;
@@ -582,12 +643,57 @@ static void invalid_extract(struct ctx *c, const struct invalid *v, int what)
 	      "extract from a VM that runs: %d", error);
 }
 
+static void invalid_fail(struct ctx *c, const struct invalid *v, int what)
+{
+	struct kvm_dp_fail f = { .gfn = v->gfn, .n_pages = v->n };
+
+	switch (what) {
+	case 0:
+		f.flags = 1u << rnd(&c->rng, 32);
+		break;
+	case 1:
+		f.reserved[rnd(&c->rng, 2)] = 1ull << rnd(&c->rng, 64);
+		break;
+	default:
+		f.n_pages = one_in(&c->rng, 2) ? 0 : v->huge;
+	}
+	refused(c, EINVAL, v->fd, KVM_DP_FAIL, &f);
+}
+
+static void invalid_poison(struct ctx *c, const struct invalid *v, int what)
+{
+	struct kvm_dp_poison p = {
+		.gfn = v->gfn, .n_pages = v->n, .flags = 1 + rnd(&c->rng, 2),
+	};
+	int error = EINVAL;
+
+	switch (what) {
+	case 0:
+		p.flags = one_in(&c->rng, 2) ? 0 : 3;
+		break;
+	case 1:
+		p.flags |= 1u << (2 + rnd(&c->rng, 30));
+		break;
+	case 2:
+		p.pad = 1u << rnd(&c->rng, 32);
+		break;
+	case 3:
+		p.gfn = v->huge;
+		break;
+	default:
+		p.flags = KVM_DP_POISON_SET;
+		p.n_pages = KVM_DP_MAX_POISONED + 1 + rnd(&c->rng, 9999);
+		error = ENOSPC;
+	}
+	refused(c, error, v->fd, KVM_DP_POISON, &p);
+}
+
 static void invalid_session(struct ctx *c, const struct invalid *v, int what)
 {
 	struct kvm_dp_create_session s = { .rights = KVM_DP_RIGHT_QUERY };
 
 	if (!what) {
-		s.rights = one_in(&c->rng, 2) ? 0 : 1u << (7 + rnd(&c->rng, 25));
+		s.rights = one_in(&c->rng, 2) ? 0 : 1u << (8 + rnd(&c->rng, 24));
 		refused(c, EINVAL, c->control, KVM_DP_CREATE_SESSION, &s);
 		return;
 	}
@@ -607,10 +713,12 @@ static const struct {
 	{ invalid_discard, 4 },
 	{ invalid_populate, 7 },
 	{ invalid_extract, 1 },
+	{ invalid_fail, 3 },
+	{ invalid_poison, 5 },
 	{ invalid_session, 2 },
 };
 
-#define N_INVALID	26	/* the sum of the above */
+#define N_INVALID	34	/* the sum of the above */
 
 /* One argument in many is wrong: refused, and nothing has changed. */
 void op_invalid(struct ctx *c, int r)
@@ -653,7 +761,8 @@ void op_prefault(struct ctx *c, int r)
 	} while (ret ? ret == -EINTR || ret == -EBUSY : range.size);
 	trace(c, OP_PREFAULT, j, i, n, ret);
 	CHECK_EQ(c, "pre-faulted up to", range.gpa / PAGE - BASE_GFN, j);
-	CHECK_EQ(c, "pre-fault", ret, j == i + n ? 0 : -EAGAIN);
+	CHECK_EQ(c, "pre-fault", ret, j == i + n ? 0 :
+		 page_at(j)->poisoned ? -EHWPOISON : -EAGAIN);
 }
 
 /* What extract should say about one run, page by page. */
@@ -664,7 +773,8 @@ static void model_extract(struct kvm_dp_vec *v, int bad)
 	for (; v->n_done < v->n_pages; v->n_done++) {
 		p = page_at(v->gfn - BASE_GFN + v->n_done);
 		if (!p->private || p->missing) {
-			v->result = p->private ? KVM_DP_MISSING : KVM_DP_KIND_CHANGED;
+			v->result = !p->private ? KVM_DP_KIND_CHANGED :
+				    p->poisoned ? KVM_DP_POISONED : KVM_DP_MISSING;
 			return;
 		}
 		if (v->n_done >= bad) {

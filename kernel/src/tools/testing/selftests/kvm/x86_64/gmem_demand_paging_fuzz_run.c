@@ -81,8 +81,9 @@ static void bring_free(struct ctx *c, int r, int i)
 	ret = dp_call(c, c->session, KVM_DP_POPULATE, &t);
 	trace(c, OP_ONCE, r, i, n, ret);
 	CHECK(c, v.n_done <= n && v.n_skipped <= v.n_done &&
-	      (ret ? ret == -EIO && v.result == KVM_DP_KIND_CHANGED &&
-		     r == REGION_CHAOS && world->kinds : v.n_done == n),
+	      (ret ? ret == -EIO && r == REGION_CHAOS &&
+		     ((v.result == KVM_DP_KIND_CHANGED && world->kinds) ||
+		      (v.result == KVM_DP_POISONED && world->poison)) : v.n_done == n),
 	      "populate: %d, result %u, done %lld of %d, skipped %lld", ret, v.result,
 	      v.n_done, n, v.n_skipped);
 	/* All of it was this one's doing. */
@@ -96,7 +97,8 @@ static void mark_free(struct ctx *c, int i, int n, uint32_t flags)
 	int ret = dp_call(c, c->session, KVM_DP_MARK, &m);
 
 	trace(c, OP_CHAOS, flags, i, n, ret);
-	CHECK(c, !ret || (ret == -EINVAL && flags == KVM_DP_MARK_PRESENT),
+	CHECK(c, !ret || (flags == KVM_DP_MARK_PRESENT &&
+			  (ret == -EINVAL || (ret == -EHWPOISON && world->poison))),
 	      "mark %u: %d", flags, ret);
 	CHECK(c, m.n_changed <= n, "n_changed %lld of %d", m.n_changed, n);
 }
@@ -109,7 +111,28 @@ static void evict_free(struct ctx *c, struct kvm_dp_discard *d)
 		ret = dp_call(c, c->session, KVM_DP_DISCARD, d);
 	} while (world->huge && ret == -EAGAIN);
 	trace(c, OP_CHAOS, d->flags, d->gfn - BASE_GFN, d->n_pages, ret);
-	CHECK(c, !ret || (ret == -EINVAL && world->kinds), "discard: %d", ret);
+	CHECK(c, !ret || (ret == -EINVAL && world->kinds) ||
+	      (ret == -EHWPOISON && world->poison && !d->flags), "discard: %d", ret);
+}
+
+/* Set on one page, cleared on all. */
+static void poison_free(struct ctx *c, int i)
+{
+	struct region *g = &world->regions[REGION_CHAOS];
+	struct kvm_dp_poison args = {
+		.gfn = BASE_GFN + i, .n_pages = 1, .flags = KVM_DP_POISON_SET,
+	};
+	int ret;
+
+	if (one_in(&c->rng, 2)) {
+		args.gfn = BASE_GFN + g->start;
+		args.n_pages = g->n;
+		args.flags = KVM_DP_POISON_CLEAR;
+	}
+	ret = dp_call(c, c->session, KVM_DP_POISON, &args);
+	trace(c, OP_CHAOS, args.flags << 8, args.gfn - BASE_GFN, args.n_pages, ret);
+	CHECK(c, !ret && args.n_changed <= args.n_pages, "poison: %d, %lld of %lld", ret,
+	      args.n_changed, args.n_pages);
 }
 
 /* Shared pages of chaos get contents through the mapping at any time. */
@@ -147,6 +170,8 @@ void chaos_step(struct ctx *c)
 			mark_free(c, i, 1, KVM_DP_MARK_MISSING);
 		else
 			evict_free(c, &d);
+	} else if (world->poison && one_in(&c->rng, 8)) {
+		poison_free(c, i);
 	} else if (what < 4) {
 		bring_free(c, REGION_CHAOS, -1);
 	} else if (what < 5) {
@@ -221,7 +246,7 @@ void handle_event(struct ctx *c, const struct kvm_dp_event *event)
 	}
 	lane_lock(r);
 	/* Arguments may be wrong on purpose: again, nobody else will. */
-	while (page_at(i)->missing)
+	while (page_at(i)->missing && !page_at(i)->poisoned)
 		bring_lane(c, r, i);
 	lane_unlock(r);
 }
@@ -292,13 +317,18 @@ static void command_make(struct ctx *c, int r, bool present_only)
 	c->command->done = 0;
 }
 
-/* KVM_RUN said that a page is missing.  Was it, and what page? */
-static void check_exit(struct ctx *c, int r)
+/*
+ * KVM_RUN said that a page is missing, or will not come.  Was it, and what page?
+ * Only the owner of a lane poisons its pages, between one KVM_RUN and the next.
+ */
+static void check_exit(struct ctx *c, int r, int ret)
 {
 	struct kvm_run *run = c->vcpu->run;
 	uint64_t flags = run->memory_fault.flags, gfn = run->memory_fault.gpa / PAGE;
-	const uint64_t known = KVM_MEMORY_EXIT_FLAG_MISSING | KVM_MEMORY_EXIT_FLAG_PRIVATE;
+	const uint64_t known = KVM_MEMORY_EXIT_FLAG_MISSING | KVM_MEMORY_EXIT_FLAG_PRIVATE |
+			       KVM_MEMORY_EXIT_FLAG_FAILED;
 	bool missing = flags & KVM_MEMORY_EXIT_FLAG_MISSING;
+	bool failed = flags & KVM_MEMORY_EXIT_FLAG_FAILED;
 	struct page *p;
 
 	add(&world->n_exits, 1);
@@ -308,9 +338,17 @@ static void check_exit(struct ctx *c, int r)
 	      "exit %u, flags %#lx, gpa %#llx", run->exit_reason, flags,
 	      run->memory_fault.gpa);
 	/* Converted between the guest's access and KVM's look at it. */
+	CHECK(c, !failed || missing, "flags %#lx", flags);
 	if (!missing)
 		return;
-	CHECK(c, !world->wait_mode || !world->keep, "exit in wait mode");
+	CHECK(c, failed || !world->wait_mode || !world->keep,
+	      "exit in wait mode");
+	CHECK(c, failed || ret == -EFAULT, "poisoned, and flags %#lx", flags);
+	if (failed && ret == -EFAULT) {
+		/* A waiter that was poisoned meanwhile is not counted by KVM_DP_FAIL. */
+		CHECK(c, world->wait_mode, "a failed exit in exit mode");
+		add(&world->n_failed_exits, 1);
+	}
 	if (gfn == CLOCK_GFN + c->actor && c->clock_on) {
 		bring_clock(c, gfn);
 		return;
@@ -324,6 +362,8 @@ static void check_exit(struct ctx *c, int r)
 		return;
 	}
 	p = page_at(gfn - BASE_GFN);
+	CHECK(c, p->poisoned == (ret == -EHWPOISON), "page %ld is%s poisoned: %d",
+	      gfn - BASE_GFN, p->poisoned ? "" : " not", ret);
 	CHECK(c, p->missing || world->wait_mode, "page %ld is not missing", gfn - BASE_GFN);
 	CHECK(c, !(flags & KVM_MEMORY_EXIT_FLAG_PRIVATE) == !p->private,
 	      "page %ld: flags %#lx", gfn - BASE_GFN, flags);
@@ -370,8 +410,8 @@ static void command_run(struct ctx *c, int r)
 			CHECK_EQ(c, "accesses done", done, n);
 			break;
 		}
-		if (ret == -EFAULT)
-			check_exit(c, r);
+		if (ret == -EFAULT || ret == -EHWPOISON)
+			check_exit(c, r, ret);
 		else if (ret == -EBUSY)
 			CHECK(c, load(&world->freezes_begun) != ended,
 			      "KVM_RUN is refused without a freeze");
@@ -395,7 +435,8 @@ static void command_run(struct ctx *c, int r)
 		}
 		while (!one_in(&c->rng, 2))
 			step(c, true);
-		if (ret == -EFAULT && page_at(i)->missing && one_in(&c->rng, 2))
+		if (ret == -EFAULT && page_at(i)->missing && !page_at(i)->poisoned &&
+		    one_in(&c->rng, 2))
 			bring_lane(c, r, i);
 	}
 	if (own)
@@ -455,6 +496,8 @@ const char * const op_names[N_OPS] = {
 	[OP_KICK] = "kick",
 	[OP_CLOCK] = "clock",
 	[OP_COLLAPSE] = "collapse",
+	[OP_FAIL] = "fail",
+	[OP_POISON] = "poison",
 	[OP_ONCE] = "once",
 	[OP_CHAOS] = "chaos",
 	[OP_EVENT] = "event",
@@ -479,6 +522,8 @@ static void (* const ops[N_OPS])(struct ctx *c, int r) = {
 	[OP_KICK] = op_kick,
 	[OP_CLOCK] = op_clock,
 	[OP_COLLAPSE] = op_collapse,
+	[OP_FAIL] = op_fail,
+	[OP_POISON] = op_poison,
 	[OP_ONCE] = op_once,
 	[OP_CHAOS] = op_chaos,
 };
@@ -534,7 +579,7 @@ void check_all(struct ctx *c)
 
 	for (r = 0; r < world->n_vcpus + world->n_remotes; r++) {
 		lane_lock(r);
-		for (what = 0; what < 3; what++)
+		for (what = 0; what < 4; what++)
 			query_compare(c, r, 0, N_PAGES, 1 << what);
 		lane_unlock(r);
 	}
@@ -542,4 +587,11 @@ void check_all(struct ctx *c)
 	CHECK_EQ(c, "waiters", q.n_waiters, 0);
 	CHECK_EQ(c, "status", q.status, 0);
 	CHECK_EQ(c, "n_missing", q.n_missing, q.n_set);
+	q.flags = KVM_DP_QUERY_POISONED;
+	CHECK_EQ(c, "query", dp_call(c, c->control, KVM_DP_QUERY, &q), 0);
+	CHECK_EQ(c, "n_poisoned", q.n_poisoned, q.n_set);
+
+	/* Who was killed has counted nothing; a poisoned waiter is none of these. */
+	if (!world->kills && !world->poison)
+		CHECK_EQ(c, "failed", world->n_failed_exits, world->n_failed);
 }

@@ -36,6 +36,8 @@ void op_session(struct ctx *c, int r)
 		{ KVM_DP_POPULATE, KVM_DP_RIGHT_POPULATE },
 		{ KVM_DP_EXTRACT, KVM_DP_RIGHT_EXTRACT },
 		{ KVM_DP_DISCARD, KVM_DP_RIGHT_DISCARD },
+		{ KVM_DP_FAIL, KVM_DP_RIGHT_FAIL },
+		{ KVM_DP_POISON, KVM_DP_RIGHT_FAIL },
 	};
 	uint32_t rights = 1 + rnd(&c->rng, ALL_RIGHTS);
 	int fd, copy, i, old;
@@ -114,6 +116,9 @@ static void while_frozen(struct ctx *c, int r)
 	struct kvm_dp_discard d = { .gfn = m.gfn, .n_pages = 1, .flags = m.flags & 1 };
 	struct kvm_dp_vec v = { .gfn = m.gfn, .n_pages = 1, .flags = KVM_DP_VEC_ZERO };
 	struct kvm_dp_transfer t = { .vecs = (uintptr_t)&v, .n_vecs = 1 };
+	struct kvm_dp_poison p = {
+		.gfn = m.gfn, .n_pages = 1, .flags = 1 + rnd(&c->rng, 2),
+	};
 	struct kvm_dp_query q = {};
 	int i;
 
@@ -121,6 +126,7 @@ static void while_frozen(struct ctx *c, int r)
 	refused(c, EBUSY, any_fd(c), KVM_DP_MARK, &m);
 	refused(c, EBUSY, c->session, KVM_DP_DISCARD, &d);
 	refused(c, EBUSY, c->session, KVM_DP_POPULATE, &t);
+	refused(c, EBUSY, any_fd(c), KVM_DP_POISON, &p);
 	CHECK(c, !v.n_done && !v.n_skipped, "populated while frozen");
 	CHECK_EQ(c, "query", dp_call(c, any_fd(c), KVM_DP_QUERY, &q), 0);
 	CHECK_EQ(c, "status", q.status, KVM_DP_STATUS_FROZEN);
@@ -132,6 +138,8 @@ static void while_frozen(struct ctx *c, int r)
 		extract(c, r);
 	query_compare(c, r, world->regions[r].start, world->regions[r].n,
 		      KVM_DP_QUERY_MISSING);
+	query_compare(c, r, world->regions[r].start, world->regions[r].n,
+		      KVM_DP_QUERY_POISONED);
 }
 
 static void kick(int i)

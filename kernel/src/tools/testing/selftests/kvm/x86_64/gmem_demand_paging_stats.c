@@ -5,27 +5,6 @@
 #define BLOCK		512
 #define MAP_PAGES	64
 
-/* Unlike vm_get_stat(), fails if there is no such stat. */
-static uint64_t stat_get(int fd, const char *name)
-{
-	struct kvm_stats_desc *descs, *desc;
-	struct kvm_stats_header header;
-	uint64_t value;
-	int i;
-
-	read_stats_header(fd, &header);
-	descs = read_stats_descriptors(fd, &header);
-	for (i = 0; i < header.num_desc; i++) {
-		desc = get_stats_descriptor(descs, i, &header);
-		if (strcmp(desc->name, name))
-			continue;
-		read_stat_data(fd, &header, desc, &value, 1);
-		free(descs);
-		return value;
-	}
-	TEST_FAIL("no binary stat '%s'", name);
-}
-
 static void assert_vcpu_stats(int fd, uint64_t missing, uint64_t exits, uint64_t waits)
 {
 	TEST_ASSERT_EQ(stat_get(fd, "dp_missing"), missing);

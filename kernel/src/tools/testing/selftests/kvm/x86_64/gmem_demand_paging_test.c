@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * KVM demand paging on guest_memfd: what is refused first, then presence, exits,
- * waits, sessions, freeze and extract, discard, KVM's own accesses, what may not
- * hold up the VM, stats and tracepoints.
+ * waits, pages that will not come, sessions, freeze and extract, discard, KVM's own
+ * accesses, what may not hold up the VM, stats and tracepoints.
  */
 #include "gmem_demand_paging_env.h"
 
@@ -14,12 +14,22 @@ static const struct {
 	{ "cap_refusals", test_cap_refusals },
 	{ "session_refusals", test_session_refusals },
 	{ "argument_refusals", test_argument_refusals },
+	{ "mode_refusals", test_mode_refusals },
+	{ "fail_refusals", test_fail_refusals },
+	{ "poison_refusals", test_poison_refusals },
 	{ "attributes_keep_presence", test_attributes_keep_presence },
 	{ "mark_bitmap", test_mark_bitmap },
 	{ "query_edges", test_query_edges },
 	{ "exit_mode", test_exit_mode },
 	{ "wait_mode", test_wait_mode },
 	{ "fail_closed", test_fail_closed },
+	{ "modes", test_modes },
+	{ "modes_fail_closed", test_modes_fail_closed },
+	{ "fail", test_fail },
+	{ "fail_nobody", test_fail_nobody },
+	{ "poison", test_poison },
+	{ "poison_sticks", test_poison_sticks },
+	{ "poison_kvm_access", test_poison_kvm_access },
 	{ "several_readers", test_several_readers },
 	{ "signal", test_signal },
 	{ "other_process", test_other_process },

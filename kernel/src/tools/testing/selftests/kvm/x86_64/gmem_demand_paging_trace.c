@@ -59,17 +59,29 @@ static void *traced_vcpu(void *arg)
 	return run_thread(arg);
 }
 
-/* A wait with all that belongs to it, and the block at GFN 0, which is complete. */
-static void run_traced(void)
+static pthread_t vcpu_sleeps(struct env *e)
 {
-	struct env e = env_create(KVM_DP_MODE_WAIT, guest_reader);
-	struct kvm_dp_collapse collapse = { .n_pages = 1 };
 	pthread_t thread;
 
 	WRITE_ONCE(vcpu_tid, 0);
-	TEST_ASSERT_EQ(pthread_create(&thread, NULL, traced_vcpu, e.vcpu), 0);
-	read_event(e.session);
+	TEST_ASSERT_EQ(pthread_create(&thread, NULL, traced_vcpu, e->vcpu), 0);
+	read_event(e->session);
 	wait_asleep(&vcpu_tid);
+	return thread;
+}
+
+/* Waits with all that belongs to them, and the block at GFN 0, which is complete. */
+static void run_traced(void)
+{
+	struct env e = env_create(KVM_DP_MODE_WAIT, guest_reader);
+	struct kvm_dp_fail fail = { .gfn = DATA_GFN, .n_pages = 1 };
+	struct kvm_dp_collapse collapse = { .n_pages = 1 };
+	pthread_t thread;
+
+	thread = vcpu_sleeps(&e);
+	TEST_ASSERT_EQ(ioctl(e.session, KVM_DP_FAIL, &fail), 0);
+	TEST_ASSERT_EQ(run_join(thread), -EFAULT);
+	thread = vcpu_sleeps(&e);
 	populate(e.session, DATA_GFN, 1);
 	TEST_ASSERT_EQ(run_join(thread), 0);
 	TEST_ASSERT_EQ(ioctl(e.session, KVM_DP_COLLAPSE, &collapse), 0);
@@ -79,7 +91,7 @@ static void run_traced(void)
 void test_tracepoints(void)
 {
 	static const char * const events[] = {
-		"missing", "wait", "populate", "wake", "collapse",
+		"missing", "wait", "fail", "missing", "wait", "populate", "wake", "collapse",
 	};
 	char name[64];
 	FILE *trace;
