@@ -12,12 +12,12 @@ void tdx_judge_crls(struct tdx_judging *judging)
 
 	problem = x509_crl_check(question->collateral->root_crl, judging->chain[2], judging->chain[1],
 				 X509_ECDSA_P256_SHA256, question->now_s);
-	tdx_rule_judge(judging, TDX_RULE_PCK_CA_CRL, problem == X509_OK, "the PCK CA in the root's CRL: %s",
-		       problem == X509_OK ? "not revoked" : x509_problem_text(problem));
+	tdx_rule_judge(judging, TDX_RULE_PCK_CA_CRL, problem == X509_OK, "the PCK CA %s",
+		       problem == X509_OK ? "is not revoked by the root" : x509_problem_text(problem));
 	problem = x509_crl_check(question->collateral->pck_crl, judging->chain[1], judging->chain[0],
 				 X509_ECDSA_P256_SHA256, question->now_s);
-	tdx_rule_judge(judging, TDX_RULE_PCK_CRL, problem == X509_OK, "the PCK certificate in its CA's CRL: %s",
-		       problem == X509_OK ? "not revoked" : x509_problem_text(problem));
+	tdx_rule_judge(judging, TDX_RULE_PCK_CRL, problem == X509_OK, "the PCK certificate %s",
+		       problem == X509_OK ? "is not revoked by its CA" : x509_problem_text(problem));
 }
 
 /* A document's rules. */
@@ -52,7 +52,7 @@ static bool judge_signer(struct tdx_judging *judging, const struct tdx_document 
 		problem = x509_crl_check(question->collateral->root_crl, document->chain[1], document->chain[0],
 					 X509_ECDSA_P256_SHA256, question->now_s);
 	if (problem != X509_OK)
-		return tdx_rule_judge(judging, rules->signer, false, "the %s's signer: %s", rules->name,
+		return tdx_rule_judge(judging, rules->signer, false, "the %s's signer %s", rules->name,
 				      x509_problem_text(problem));
 	x509_cert_common_name(document->chain[0], name);
 	return tdx_rule_judge(judging, rules->signer, strcmp(name, "Intel SGX TCB Signing") == 0,

@@ -85,7 +85,7 @@ static bool judge_pck_chain(struct tdx_judging *judging)
 	problem = x509_chain_check((const struct x509_cert *const *)judging->chain, judging->n_chain,
 				   judging->question->root, X509_ECDSA_P256_SHA256, judging->question->now_s, &at);
 	if (problem != X509_OK)
-		return tdx_rule_judge(judging, TDX_RULE_PCK_CHAIN, false, "the %s: %s",
+		return tdx_rule_judge(judging, TDX_RULE_PCK_CHAIN, false, "the %s %s",
 				      at < TDX_PCK_CHAIN_LEN ? places[at] : "chain", x509_problem_text(problem));
 	return tdx_rule_judge(judging, TDX_RULE_PCK_CHAIN, has_roles(judging->chain), "the PCK chain leads to the pinned "
 			      "root, and its certificates are %s", has_roles(judging->chain) ? "what they must be for" :
