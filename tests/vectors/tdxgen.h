@@ -22,7 +22,7 @@
 #include <attest/tdx/policy.h>
 #include <attest/tdx/quote.h>
 
-#define TDXGEN_NOW INT64_C(1790000000)	/* 2026-09-21T13:33:20Z */
+#define TDXGEN_NOW INT64_C(1790000000)	/* 2026-09-21T14:13:20Z */
 #define TDXGEN_DAY INT64_C(86400)
 #define TDXGEN_QUOTE_SIZE 16384u
 #define TDXGEN_TEXT_SIZE 16384u
