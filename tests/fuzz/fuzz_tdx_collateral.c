@@ -64,7 +64,8 @@ static void check_text(const char *text, size_t len)
 		FUZZ_NEED(json_object_equal(member, alone));
 		json_object_put(alone);
 	} else {
-		FUZZ_NEED(!json_object_is_type(object, json_type_object) || !json_object_object_get_ex(object, "a", NULL));
+		FUZZ_NEED(!json_object_is_type(object, json_type_object) ||
+			  !json_object_object_get_ex(object, "a", NULL));
 	}
 	json_object_put(object);
 }
@@ -78,7 +79,8 @@ static void check_tcbinfo(const char *text, size_t len)
 
 	if (tdx_tcbinfo_new(text, len, &tcbinfo) < 0)
 		return;
-	FUZZ_NEED(tcbinfo->n_levels >= 1 && tcbinfo->n_levels <= TDX_MAX_LEVELS && tcbinfo->n_modules <= TDX_MAX_MODULES);
+	FUZZ_NEED(tcbinfo->n_levels >= 1 && tcbinfo->n_levels <= TDX_MAX_LEVELS);
+	FUZZ_NEED(tcbinfo->n_modules <= TDX_MAX_MODULES);
 	for (unsigned int i = 0; i < 256; i++) {
 		memset(pck.component_svn, (int)i, sizeof(pck.component_svn));
 		memset(svn, 255, sizeof(svn));
@@ -87,7 +89,8 @@ static void check_tcbinfo(const char *text, size_t len)
 		if (tdx_tcbinfo_judge(tcbinfo, &pck, svn, &standing) < 0)
 			FUZZ_NEED(standing.status == TDX_REVOKED);
 		else
-			FUZZ_NEED(standing.platform && standing.status >= standing.platform->status && (!i || standing.module));
+			FUZZ_NEED(standing.platform && standing.status >= standing.platform->status &&
+				  (!i || standing.module));
 	}
 	tdx_tcbinfo_free(tcbinfo);
 }
@@ -113,7 +116,8 @@ static void check_file(const char *text, size_t len)
 	if (tdx_collateral_new(text, len, &collateral) < 0)
 		return;
 	FUZZ_NEED(collateral->tcb_info.text && collateral->tcb_info.len <= len && collateral->qe_identity.len <= len);
-	FUZZ_NEED(collateral->tcb_info.n_chain <= TDX_COLLATERAL_MAX_CERTS && collateral->root_crl && collateral->pck_crl);
+	FUZZ_NEED(collateral->tcb_info.n_chain <= TDX_COLLATERAL_MAX_CERTS);
+	FUZZ_NEED(collateral->root_crl && collateral->pck_crl);
 	tdx_collateral_free(collateral);
 }
 

@@ -93,7 +93,9 @@ static void init_quote(struct tdxgen *gen)
 		memset(gen->report.rtmr[i], (int)(0xa0 + i), TDX_MEASUREMENT_LEN);
 	for (unsigned int i = 0; i < TDX_REPORT_DATA_LEN; i++)
 		gen->report.report_data[i] = (uint8_t)(i + 1);
-	gen->qe = (struct tdx_qe_report){ .attributes = { 0x15, 0, 0, 0, 0, 0, 0, 0, 0xe7 }, .isvprodid = 2, .isvsvn = 6 };
+	gen->qe = (struct tdx_qe_report){
+		.attributes = { 0x15, 0, 0, 0, 0, 0, 0, 0, 0xe7 }, .isvprodid = 2, .isvsvn = 6,
+	};
 	memset(gen->qe.mrsigner, 0xdc, sizeof(gen->qe.mrsigner));
 	memset(gen->qe.mrenclave, 0xe5, sizeof(gen->qe.mrenclave));
 	gen->auth_len = sizeof(gen->auth);
@@ -156,7 +158,8 @@ void tdxgen_public(const struct tdxgen *gen, enum tdxgen_key key, uint8_t ret_pu
 	uint8_t point[65];
 	size_t len;
 
-	TDXGEN_NEED(EVP_PKEY_get_octet_string_param(gen->keys[key], OSSL_PKEY_PARAM_PUB_KEY, point, sizeof(point), &len));
+	TDXGEN_NEED(EVP_PKEY_get_octet_string_param(gen->keys[key], OSSL_PKEY_PARAM_PUB_KEY, point, sizeof(point),
+						    &len) == 1);
 	TDXGEN_NEED(len == sizeof(point) && point[0] == 4);
 	memcpy(ret_public, point + 1, 64);
 }

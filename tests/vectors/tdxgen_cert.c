@@ -130,7 +130,8 @@ static void set_name(X509_NAME *name, const char *common_name)
 {
 	static const uint8_t organisation[] = "Intel Corporation";
 
-	TDXGEN_NEED(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const uint8_t *)common_name, -1, -1, 0) == 1);
+	TDXGEN_NEED(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const uint8_t *)common_name, -1,
+					       -1, 0) == 1);
 	TDXGEN_NEED(X509_NAME_add_entry_by_txt(name, "O", MBSTRING_UTF8, organisation, -1, -1, 0) == 1);
 }
 

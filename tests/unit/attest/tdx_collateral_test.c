@@ -68,12 +68,15 @@ static int check_text(const char *text, size_t len)
 static void json_is_what_the_grammar_says(void)
 {
 	static const char *const good[] = {
-		"{}", "[]", " \t\r\n{ } ", "\"\"", "0", "-0", "-1", "10", "1.5", "0.5e+10", "1E-2", "true", "false", "null",
+		"{}", "[]", " \t\r\n{ } ", "\"\"", "0", "-0", "-1", "10", "1.5", "0.5e+10", "1E-2", "true", "false",
+		"null",
 		"[1,2,[3]]", "{\"a\":1,\"b\":{\"a\":2}}", "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\"", "[ 1 , \"x\" ]",
 	};
 	static const char *const bad[] = {
-		"", " ", "{", "}", "[", "]", "[1,]", "[,1]", "{,}", "{\"a\":1,}", "{\"a\"}", "{\"a\":}", "{a:1}", "{'a':1}",
-		"01", "-", "+1", ".5", "1.", "1e", "1e+", "0x10", "NaN", "Infinity", "-Infinity", "tru", "True", "nul", "1 2",
+		"", " ", "{", "}", "[", "]", "[1,]", "[,1]", "{,}", "{\"a\":1,}", "{\"a\"}", "{\"a\":}", "{a:1}",
+		"{'a':1}",
+		"01", "-", "+1", ".5", "1.", "1e", "1e+", "0x10", "NaN", "Infinity", "-Infinity", "tru", "True", "nul",
+		"1 2",
 		"{} {}", "\"\n\"", "\"\\x41\"", "\"\\u00e\"", "\"\\u00eg\"", "\"\\u0000\"", "\"\\ud800\\udc00\"", "\"a",
 		"\"\\", "\"\xc3\xa9\"", "\"\x7f\"", "// x\n1", "/* x */1", "{\"a\":1,\"a\":2}", "{\"\\u0061\":1}",
 		"{\"a\":{\"b\":1,\"b\":1}}", "[1 2]", "{\"a\" 1}", "\xef\xbb\xbf{}", "[1}", "{\"a\":1]", "\"\\u12",
@@ -144,8 +147,10 @@ static void members_stand_where_they_stand(void)
 	} cases[] = {
 		{ "{\"x\":{\"a\": 1 }}", "{\"a\": 1 }" }, { " { \"y\" : 1 , \"x\" : [ 1, 2 ] \n} ", "[ 1, 2 ]" },
 		{ "{\"x\":\"a}b\"}", "\"a}b\"" }, { "{\"x\":-1.5e3}", "-1.5e3" }, { "{\"x\":null}", "null" },
-		{ "{\"y\":{\"x\":1},\"x\":2}", "2" }, { "{\"x\":2,\"y\":{\"x\":1}}", "2" }, { "{\"y\":{\"x\":1}}", NULL },
-		{ "[{\"x\":1}]", NULL }, { "\"x\"", NULL }, { "{\"xx\":1}", NULL }, { "{}", NULL }, { "{\"y\":\"x\"}", NULL },
+		{ "{\"y\":{\"x\":1},\"x\":2}", "2" }, { "{\"x\":2,\"y\":{\"x\":1}}", "2" },
+		{ "{\"y\":{\"x\":1}}", NULL },
+		{ "[{\"x\":1}]", NULL }, { "\"x\"", NULL }, { "{\"xx\":1}", NULL }, { "{}", NULL },
+		{ "{\"y\":\"x\"}", NULL },
 	};
 	struct jsontext_span span;
 
@@ -154,7 +159,8 @@ static void members_stand_where_they_stand(void)
 
 		CU_ASSERT_EQUAL(r, cases[i].value ? 0 : -ENOENT);
 		if (r == 0 && cases[i].value)
-			CU_ASSERT_TRUE(span.len == strlen(cases[i].value) && !memcmp(span.data, cases[i].value, span.len));
+			CU_ASSERT_TRUE(span.len == strlen(cases[i].value) &&
+				       !memcmp(span.data, cases[i].value, span.len));
 	}
 	CU_ASSERT_EQUAL(jsontext_member("{\"x\":1", 6, "x", &span), -EBADMSG);
 	CU_ASSERT_EQUAL(jsontext_member("{\"x\":1,\"x\":2}", 13, "x", &span), -EBADMSG);
@@ -417,28 +423,36 @@ static void tcb_info_of_another_kind_is_refused(void)
 {
 	static const struct change bad[] = {
 		{ "\"id\":\"TDX\"", "\"id\":\"SGX\"" }, { "\"id\":\"TDX\",", "" }, { "\"version\":3", "\"version\":2" },
-		{ "\"version\":3", "\"version\":4" }, { "\"version\":3", "\"version\":\"3\"" }, { "\"tcbType\":0", "\"tcbType\":1" },
+		{ "\"version\":3", "\"version\":4" }, { "\"version\":3", "\"version\":\"3\"" },
+		{ "\"tcbType\":0", "\"tcbType\":1" },
 		{ "\"tcbType\":0,", "" }, { "\"issueDate\"", "\"issued\"" }, { "\"nextUpdate\"", "\"next\"" },
-		{ "T14:13:20Z", "T14:13:20" }, { "\"fmspc\":\"B0", "\"fmspc\":\"B" }, { "\"pceId\":\"0000\"", "\"pceId\":\"00000\"" },
-		{ "\"pceId\":\"0000\"", "\"pceId\":\"00\"" }, { "\"tcbEvaluationDataNumber\":17", "\"tcbEvaluationDataNumber\":-17" },
+		{ "T14:13:20Z", "T14:13:20" }, { "\"fmspc\":\"B0", "\"fmspc\":\"B" },
+		{ "\"pceId\":\"0000\"", "\"pceId\":\"00000\"" },
+		{ "\"pceId\":\"0000\"", "\"pceId\":\"00\"" },
+		{ "\"tcbEvaluationDataNumber\":17", "\"tcbEvaluationDataNumber\":-17" },
 		{ "\"tdxModule\":", "\"module\":" }, { "\"tdxModule\":{", "\"tdxModule\":{\"x\":[" },
 		{ "\"id\":\"TDX_03\"", "\"id\":\"TDX_3\"" }, { "\"id\":\"TDX_03\"", "\"id\":\"TDX_0g\"" },
 		{ "\"id\":\"TDX_03\"", "\"id\":\"TDX_01\"" }, { "\"id\":\"TDX_03\"", "\"id\":\"QVE_03\"" },
 		{ "\"mrsigner\":\"00", "\"mrsigner\":\"0" }, { "\"attributesMask\":\"FF", "\"attributesMask\":\"F" },
 		{ "\"isvsvn\":3", "\"isvsvn\":65536" }, { "\"isvsvn\":3", "\"isvsvn\":3.5" }, { "{\"svn\":3},", "" },
-		{ "{\"svn\":3},", "{\"svn\":3},{\"svn\":3}," }, { "{\"svn\":3}", "{\"svn\":256}" }, { "{\"svn\":3}", "3" },
-		{ "\"pcesvn\":11", "\"pcesvn\":65536" }, { "\"pcesvn\":11,", "" }, { "tdxtcbcomponents", "tdxTcbComponents" },
-		{ "\"tcbStatus\":\"UpToDate\"", "\"tcbStatus\":\"UpToday\"" }, { "\"tcbStatus\":\"UpToDate\"", "\"x\":1" },
+		{ "{\"svn\":3},", "{\"svn\":3},{\"svn\":3}," }, { "{\"svn\":3}", "{\"svn\":256}" },
+		{ "{\"svn\":3}", "3" },
+		{ "\"pcesvn\":11", "\"pcesvn\":65536" }, { "\"pcesvn\":11,", "" },
+		{ "tdxtcbcomponents", "tdxTcbComponents" },
+		{ "\"tcbStatus\":\"UpToDate\"", "\"tcbStatus\":\"UpToday\"" },
+		{ "\"tcbStatus\":\"UpToDate\"", "\"x\":1" },
 		{ "\"tcbDate\":\"2024-03-13", "\"tcbDate\":\"2024-02-30" }, { "[\"INTEL-SA-00001\"", "[\"INTEL SA\"" },
 		{ "[\"INTEL-SA-00001\"", "[\"\"" }, { "[\"INTEL-SA-00001\"", "[1" }, { "[\"INTEL-SA-00001\"", "[null" },
-		{ "\"advisoryIDs\":[", "\"advisoryIDs\":{\"x\":[" }, { "\"tdxModuleIdentities\":[", "\"tdxModuleIdentities\":[1," },
+		{ "\"advisoryIDs\":[", "\"advisoryIDs\":{\"x\":[" },
+		{ "\"tdxModuleIdentities\":[", "\"tdxModuleIdentities\":[1," },
 		{ "\"tdxModuleIdentities\":[", "\"tdxModuleIdentities\":[null," },
 		{ "\"version\":3", "\"version\":3,\"version\":3" }, { "{\"id\"", "{\"\\u0069d\"" },
 	};
 	static const struct change good[] = {
 		{ "\"id\":\"TDX\"", "\"new\":{\"x\":[1]},\"id\":\"TDX\"" }, { "\"version\":3", " \"version\" : 3 " },
 		{ "\"tcbEvaluationDataNumber\":17", "\"tcbEvaluationDataNumber\":4294967295" },
-		{ "{\"svn\":3}", "{\"svn\":255,\"category\":\"BIOS\",\"type\":\"x\"}" }, { "\"isvsvn\":3", "\"isvsvn\":65535" },
+		{ "{\"svn\":3}", "{\"svn\":255,\"category\":\"BIOS\",\"type\":\"x\"}" },
+		{ "\"isvsvn\":3", "\"isvsvn\":65535" },
 		{ "[\"INTEL-SA-00001\",\"INTEL-SA-00002\"]", "[]" }, { "\"id\":\"TDX_03\"", "\"id\":\"TDX_FF\"" },
 	};
 	char text[TDXGEN_TEXT_SIZE];
@@ -450,7 +464,8 @@ static void tcb_info_of_another_kind_is_refused(void)
 	CHECK_LOOP_BEGIN();
 	CHECK_LOOP(take_tcbinfo(text, len) == 0, "as it is");
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		CHECK_LOOP(take_with(take_tcbinfo, text, bad[i].from, bad[i].to) < 0, "%s -> %s", bad[i].from, bad[i].to);
+		CHECK_LOOP(take_with(take_tcbinfo, text, bad[i].from, bad[i].to) < 0, "%s -> %s", bad[i].from,
+			   bad[i].to);
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
 		CHECK_LOOP(take_with(take_tcbinfo, text, good[i].from, good[i].to) == 0, "%s -> %s", good[i].from,
 			   good[i].to);
@@ -561,7 +576,8 @@ static void qe_identity_is_read(void)
 static void qe_identity_of_another_kind_is_refused(void)
 {
 	static const struct change bad[] = {
-		{ "\"id\":\"TD_QE\"", "\"id\":\"QE\"" }, { "\"version\":2", "\"version\":1" }, { "\"version\":2", "\"version\":3" },
+		{ "\"id\":\"TD_QE\"", "\"id\":\"QE\"" }, { "\"version\":2", "\"version\":1" },
+		{ "\"version\":2", "\"version\":3" },
 		{ "\"issueDate\"", "\"issued\"" }, { "\"nextUpdate\":\"", "\"nextUpdate\":\" " },
 		{ "\"tcbEvaluationDataNumber\":17,", "" }, { "\"miscselect\":\"00", "\"miscselect\":\"" },
 		{ "\"miscselectMask\":\"FF", "\"miscselectMask\":\"" }, { "\"attributes\":\"11", "\"attributes\":\"" },
@@ -579,7 +595,8 @@ static void qe_identity_of_another_kind_is_refused(void)
 	CHECK_LOOP_BEGIN();
 	CHECK_LOOP(take_qeidentity(text, len) == 0, "as it is");
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		CHECK_LOOP(take_with(take_qeidentity, text, bad[i].from, bad[i].to) < 0, "%s -> %s", bad[i].from, bad[i].to);
+		CHECK_LOOP(take_with(take_qeidentity, text, bad[i].from, bad[i].to) < 0, "%s -> %s", bad[i].from,
+			   bad[i].to);
 	gen.qeidentity.levels[0].status = NULL;
 	CHECK_LOOP(take_qeidentity(text, tdxgen_qeidentity(&gen, text)) == -EBADMSG, "no levels");
 	CHECK_LOOP_END();
@@ -613,8 +630,8 @@ static void signed_bytes_are_those_of_the_file(void)
 		CU_ASSERT_EQUAL(collateral->qe_identity.len, strlen(qeidentity));
 		CU_ASSERT_EQUAL(memcmp(collateral->qe_identity.text, qeidentity, strlen(qeidentity)), 0);
 		CU_ASSERT_EQUAL(collateral->tcb_info.n_chain, 2);
-		CU_ASSERT_TRUE(x509_ecdsa_verify(collateral->tcb_info.chain[0], X509_P256, collateral->tcb_info.signature,
-						 collateral->tcb_info.signature + 32,
+		CU_ASSERT_TRUE(x509_ecdsa_verify(collateral->tcb_info.chain[0], X509_P256,
+						 collateral->tcb_info.signature, collateral->tcb_info.signature + 32,
 						 (const uint8_t *)collateral->tcb_info.text, collateral->tcb_info.len));
 		tdx_collateral_free(collateral);
 		free(json);
@@ -626,16 +643,20 @@ static void file_without_a_part_is_refused(void)
 {
 	static const struct change strings[] = {
 		{ "\"tcb_info\":", "\"x\":" }, { "\"tcb_info\": \"{", "\"tcb_info\": [1], \"x\": \"{" },
-		{ "\"tcb_info_signature\":", "\"x\":" }, { "\"tcb_info_signature\": \"", "\"tcb_info_signature\": \"00" },
+		{ "\"tcb_info_signature\":", "\"x\":" },
+		{ "\"tcb_info_signature\": \"", "\"tcb_info_signature\": \"00" },
 		{ "\"tcb_info_signature\": \"", "\"tcb_info_signature\": null, \"x\": \"" },
 		{ "\"tcb_info_issuer_chain\":", "\"x\":" }, { "\"qe_identity\":", "\"x\":" },
-		{ "\"qe_identity_issuer_chain\":", "\"x\":" }, { "\"root_ca_crl\":", "\"x\":" }, { "\"pck_crl\":", "\"x\":" },
+		{ "\"qe_identity_issuer_chain\":", "\"x\":" }, { "\"root_ca_crl\":", "\"x\":" },
+		{ "\"pck_crl\":", "\"x\":" },
 		{ "\"root_ca_crl\": \"30", "\"root_ca_crl\": \"31" }, { "\"pck_crl\": \"30", "\"pck_crl\": \"0" },
-		{ "\"pck_crl\": \"30", "\"pck_crl\": \"\", \"x\": \"30" }, { "BEGIN CERTIFICATE-----\\nM", "BEGIN CERTIFICATE-----\\n!" },
+		{ "\"pck_crl\": \"30", "\"pck_crl\": \"\", \"x\": \"30" },
+		{ "BEGIN CERTIFICATE-----\\nM", "BEGIN CERTIFICATE-----\\n!" },
 		{ "{\n", "{\n\"pck_crl\": \"\"," },
 	};
 	static const struct change answers[] = {
-		{ "\"tcbInfo\":", "\"tcbinfo\":" }, { "\"signature\":\"", "\"signature\":\"0" }, { "\"signature\":", "\"sig\":" },
+		{ "\"tcbInfo\":", "\"tcbinfo\":" }, { "\"signature\":\"", "\"signature\":\"0" },
+		{ "\"signature\":", "\"sig\":" },
 		{ "{\"tcbInfo\":", "{\"tcbInfo\":1,\"tcbInfo\":" },
 	};
 	struct tdxgen gen;
@@ -646,14 +667,15 @@ static void file_without_a_part_is_refused(void)
 	CHECK_LOOP_BEGIN();
 	CHECK_LOOP(take_collateral(json, strlen(json)) == 0, "as it is");
 	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
-		CHECK_LOOP(take_with(take_collateral, json, strings[i].from, strings[i].to) < 0, "%s -> %s", strings[i].from,
-			   strings[i].to);
+		CHECK_LOOP(take_with(take_collateral, json, strings[i].from, strings[i].to) < 0, "%s -> %s",
+			   strings[i].from, strings[i].to);
 	for (size_t cut = 0; cut < strlen(json) - 2; cut += 7)
 		CHECK_LOOP(take_collateral(json, cut) == -EBADMSG, "cut at %zu", cut);
 	CHECK_LOOP(take_with(take_collateral, json, "{\n", "{\n\"other\": [1, {}],") == 0, "another member");
 	/* three certificates where two are */
 	CHECK_LOOP(take_with(take_collateral, json, "\"tcb_info_issuer_chain\": \"",
-			     "\"tcb_info_issuer_chain\": \"-----BEGIN CERTIFICATE-----\\nAAAA\\n-----END CERTIFICATE-----\\n") < 0,
+			     "\"tcb_info_issuer_chain\": \"-----BEGIN CERTIFICATE-----\\nAAAA\\n"
+			     "-----END CERTIFICATE-----\\n") < 0,
 		   "a third certificate");
 	free(json);
 	{
@@ -665,8 +687,8 @@ static void file_without_a_part_is_refused(void)
 	}
 	CHECK_LOOP(take_collateral(json, strlen(json)) == 0, "answers as they are");
 	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++)
-		CHECK_LOOP(take_with(take_collateral, json, answers[i].from, answers[i].to) < 0, "%s -> %s", answers[i].from,
-			   answers[i].to);
+		CHECK_LOOP(take_with(take_collateral, json, answers[i].from, answers[i].to) < 0, "%s -> %s",
+			   answers[i].from, answers[i].to);
 	CHECK_LOOP_END();
 	free(json);
 	tdxgen_fini(&gen);
@@ -692,7 +714,8 @@ static void real_collateral_is_read(void)
 	CU_ASSERT_EQUAL(tcbinfo->n_levels, 2);
 	CU_ASSERT_EQUAL(tcbinfo->levels[1].level.status, TDX_OUT_OF_DATE);
 	CU_ASSERT_EQUAL(strlen(tcbinfo->levels[1].level.advisories), 14 * 15 - 1);
-	CU_ASSERT_EQUAL_FATAL(tdx_qeidentity_new(collateral->qe_identity.text, collateral->qe_identity.len, &identity), 0);
+	CU_ASSERT_EQUAL_FATAL(tdx_qeidentity_new(collateral->qe_identity.text, collateral->qe_identity.len, &identity),
+			      0);
 	CU_ASSERT_EQUAL(identity->n_levels, 1);
 	CU_ASSERT_EQUAL(identity->levels[0].isvsvn, 4);
 	/* one is not the other */

@@ -146,7 +146,8 @@ static void lengths_that_contradict_are_refused(void)
 		const struct {
 			size_t at, len;
 		} numbers[] = {
-			{ at, 4 }, { at + 4 + 128, 2 }, { at + 4 + 130, 4 }, { auth_at, 2 }, { pem_at, 2 }, { pem_at + 2, 4 },
+			{ at, 4 }, { at + 4 + 128, 2 }, { at + 4 + 130, 4 }, { auth_at, 2 }, { pem_at, 2 },
+			{ pem_at + 2, 4 },
 			{ TDX_HEADER_LEN, 2 }, { TDX_HEADER_LEN + 2, 4 },
 		};
 		/* version 4 has no descriptor */
@@ -168,8 +169,8 @@ static void lengths_that_contradict_are_refused(void)
 				CHECK_LOOP(parse(made.bytes, made.len, &quote) < 0, "form %d, field %zu, %+ld", form, i,
 					   (long)deltas[j]);
 				/* also where there are bytes enough */
-				CHECK_LOOP(parse(made.bytes, sizeof(made.bytes), &quote) < 0, "form %d, field %zu, %+ld, long",
-					   form, i, (long)deltas[j]);
+				CHECK_LOOP(parse(made.bytes, sizeof(made.bytes), &quote) < 0,
+					   "form %d, field %zu, %+ld, long", form, i, (long)deltas[j]);
 			}
 			put_number(field, UINT64_MAX, numbers[i].len);
 			CHECK_LOOP(parse(made.bytes, made.len, &quote) < 0, "form %d, field %zu, all ones", form, i);

@@ -185,7 +185,8 @@ CHANGE(signer_expired, w->gen.certs[TDXGEN_TCB].to_s = TDXGEN_NOW - 1)
 CHANGE(signer_forged, w->gen.certs[TDXGEN_TCB].issuer_key = TDXGEN_KEY_OTHER)
 CHANGE(signer_for_other, w->gen.certs[TDXGEN_TCB].name = "Intel SGX PCK Certificate")
 CHANGE(signer_is_ca, w->gen.document_chain[0] = TDXGEN_CA; w->gen.tcbinfo_key = w->gen.qeidentity_key = TDXGEN_KEY_CA)
-CHANGE(signer_is_pck, w->gen.document_chain[0] = TDXGEN_PCK; w->gen.tcbinfo_key = w->gen.qeidentity_key = TDXGEN_KEY_PCK)
+CHANGE(signer_is_pck,
+       w->gen.document_chain[0] = TDXGEN_PCK; w->gen.tcbinfo_key = w->gen.qeidentity_key = TDXGEN_KEY_PCK)
 CHANGE(qeid_forged, w->gen.qeidentity_key = TDXGEN_KEY_OTHER)
 CHANGE(qeid_of_sgx, w->gen.qeidentity.id = "QE")
 CHANGE(qeid_early, w->gen.qeidentity.issued_s = TDXGEN_NOW + 1)
@@ -285,7 +286,8 @@ static const struct row {
 	ROW(version_3, TDX_RULE_VERSION), ROW(version_not_taken, TDX_RULE_VERSION), ROW(tee_sgx, TDX_RULE_TEE_TYPE),
 	ROW(key_p384, TDX_RULE_KEY_TYPE), ROW(vendor_other, TDX_RULE_QE_VENDOR), ROW(cut_short, TDX_RULE_FORMAT),
 	ROW(pck_expired, TDX_RULE_PCK_CHAIN), ROW(pck_not_yet, TDX_RULE_PCK_CHAIN), ROW(pck_last_second, BELIEVED),
-	ROW(ca_expired, TDX_RULE_PCK_CHAIN), ROW(root_expired, TDX_RULE_PCK_CHAIN, 2), ROW(pck_forged, TDX_RULE_PCK_CHAIN),
+	ROW(ca_expired, TDX_RULE_PCK_CHAIN), ROW(root_expired, TDX_RULE_PCK_CHAIN, 2),
+	ROW(pck_forged, TDX_RULE_PCK_CHAIN),
 	ROW(ca_forged, TDX_RULE_PCK_CHAIN), ROW(ca_no_ca, TDX_RULE_PCK_CHAIN), ROW(root_other, TDX_RULE_PCK_CHAIN, 2),
 	ROW(chain_swapped, TDX_RULE_PCK_CHAIN), ROW(chain_without_ca, TDX_RULE_PCK_CHAIN),
 	ROW(chain_of_signer, TDX_RULE_PCK_CHAIN), ROW(pck_for_other, TDX_RULE_PCK_CHAIN),
@@ -311,7 +313,8 @@ static const struct row {
 	ROW(qe_out_of_date, TDX_RULE_QE_STATUS), ROW(qe_out_of_date_taken, BELIEVED),
 	ROW(qe_out_of_date_not_by_platform, TDX_RULE_QE_STATUS), ROW(qe_below, TDX_RULE_QE_STATUS),
 	ROW(qe_revoked, TDX_RULE_QE_STATUS),
-	ROW(tcb_forged, TDX_RULE_TCB_SIGNATURE), ROW(tcb_version_2, TDX_RULE_TCB_FORMAT), ROW(tcb_of_sgx, TDX_RULE_TCB_FORMAT),
+	ROW(tcb_forged, TDX_RULE_TCB_SIGNATURE), ROW(tcb_version_2, TDX_RULE_TCB_FORMAT),
+	ROW(tcb_of_sgx, TDX_RULE_TCB_FORMAT),
 	ROW(tcb_early, TDX_RULE_TCB_WINDOW), ROW(tcb_late, TDX_RULE_TCB_WINDOW), ROW(tcb_fmspc, TDX_RULE_TCB_FMSPC),
 	ROW(pck_fmspc, TDX_RULE_TCB_FMSPC), ROW(tcb_pceid, TDX_RULE_TCB_PCEID), ROW(module_signer, TDX_RULE_TCB_MODULE),
 	ROW(module_attributes, TDX_RULE_TCB_MODULE), ROW(module_signer_major_0, TDX_RULE_TCB_MODULE),
@@ -429,7 +432,8 @@ static void sentences_say_what_was_found(void)
 	world_make();
 	CU_ASSERT_FALSE(ask());
 	CU_ASSERT_PTR_NOT_NULL(strstr(text_of(TDX_RULE_TCB_STATUS), "OutOfDate"));
-	CU_ASSERT_PTR_NOT_NULL(strstr(text_of(TDX_RULE_TCB_STATUS), "2024-03-13, advisories INTEL-SA-00001 INTEL-SA-00002"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(text_of(TDX_RULE_TCB_STATUS),
+				      "2024-03-13, advisories INTEL-SA-00001 INTEL-SA-00002"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(text_of(TDX_RULE_TD_MRTD), "91919191"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(text_of(TDX_RULE_TD_MROWNER), "zeros"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(text_of(TDX_RULE_PCK_SGX), "B0C06F000001"));
@@ -526,8 +530,8 @@ static void change_every_byte(const char *name, bool believed)
 	CHECK_LOOP(n_same < 60, "%s: %zu changes of the PEM mean nothing", name, n_same);
 	for (size_t at = quote.len; at < world.quote_len; at++) {
 		world.quote[at] ^= 0xff;
-		CHECK_LOOP(ask() == believed && outcome(TDX_RULE_QUOTE_SIGNATURE) == VERDICT_HOLDS, "%s: trailing byte %zu", name,
-			   at);
+		CHECK_LOOP(ask() == believed && outcome(TDX_RULE_QUOTE_SIGNATURE) == VERDICT_HOLDS,
+			   "%s: trailing byte %zu", name, at);
 	}
 	CHECK_LOOP_END();
 }
