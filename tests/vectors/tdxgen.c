@@ -36,6 +36,8 @@ static void init_certs(struct tdxgen *gen)
 	gen->chain[2] = TDXGEN_ROOT;
 	gen->document_chain[0] = TDXGEN_TCB;
 	gen->document_chain[1] = TDXGEN_ROOT;
+	gen->n_chain = 3;
+	gen->n_document_chain = 2;
 }
 
 static void init_platform(struct tdxgen *gen)
@@ -247,7 +249,7 @@ static void put_qe(struct parse_writer *writer, const struct tdxgen *gen)
 size_t tdxgen_quote(const struct tdxgen *gen, uint8_t *ret_quote)
 {
 	char pem[TDXGEN_TEXT_SIZE];
-	const size_t pem_len = tdxgen_pem(gen, gen->chain, 3, pem, sizeof(pem));
+	const size_t pem_len = tdxgen_pem(gen, gen->chain, gen->n_chain, pem, sizeof(pem));
 	const uint32_t qe_len = (uint32_t)(TDX_QE_REPORT_LEN + 64 + 2 + gen->auth_len + 6 + pem_len);
 	struct parse_writer writer;
 	uint8_t bytes[64];

@@ -106,8 +106,10 @@ struct tdxgen {
 	struct tdxgen_tcbinfo tcbinfo;
 	struct tdxgen_qeidentity qeidentity;
 	enum tdxgen_key tcbinfo_key, qeidentity_key;	/* that sign the documents */
-	enum tdxgen_cert_id chain[3];			/* of the quote */
+	enum tdxgen_cert_id chain[4];			/* of the quote */
+	size_t n_chain;
 	enum tdxgen_cert_id document_chain[2];
+	size_t n_document_chain;
 
 	struct tdx_header header;
 	uint16_t body_type;		/* version 5 only; in version 4 the report is 1.0 */

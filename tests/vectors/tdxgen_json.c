@@ -190,7 +190,7 @@ static void put_document(struct text *text, const struct tdxgen *gen, enum tdxge
 		put_hex(text, signature, sizeof(signature));
 		put(text, "\",\n");
 	}
-	tdxgen_pem(gen, gen->document_chain, 2, pem, sizeof(pem));
+	tdxgen_pem(gen, gen->document_chain, gen->n_document_chain, pem, sizeof(pem));
 	put(text, "\"%s_issuer_chain\": ", name);
 	put_string(text, pem);
 	put(text, ",\n");

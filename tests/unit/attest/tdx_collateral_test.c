@@ -213,6 +213,9 @@ static void values_have_one_type(void)
 	CU_ASSERT_FALSE(jsonvalue_is(object, "odd", "abcd"));
 	CU_ASSERT_TRUE(jsonvalue_has(object, "z"));
 	CU_ASSERT_FALSE(jsonvalue_has(object, "none"));
+	/* the scanner lets no text with this through */
+	json_object_object_add(object, "nul", json_object_new_string_len("a\0b", 3));
+	CU_ASSERT_FALSE(jsonvalue_string(object, "nul", &string, &len));
 	json_object_put(object);
 	CU_ASSERT_EQUAL(jsonvalue_parse("[1]", 3, &object), -EBADMSG);
 	CU_ASSERT_EQUAL(jsonvalue_parse("{\"a\":1,\"a\":2}", 13, &object), -EBADMSG);

@@ -157,6 +157,16 @@ CHANGE(root_other, w->other_root = true)
 CHANGE(chain_swapped, w->gen.chain[0] = TDXGEN_CA; w->gen.chain[1] = TDXGEN_PCK)
 CHANGE(chain_without_ca, w->gen.chain[1] = TDXGEN_ROOT)
 CHANGE(chain_of_signer, w->gen.chain[0] = TDXGEN_TCB)
+CHANGE(chain_of_root, w->gen.chain[0] = TDXGEN_ROOT; w->gen.n_chain = 1; w->gen.qe_signer = TDXGEN_KEY_ROOT)
+CHANGE(chain_of_two, w->gen.chain[0] = TDXGEN_CA; w->gen.chain[1] = TDXGEN_ROOT; w->gen.n_chain = 2)
+/* even under a root that has the name of a PCK CA */
+CHANGE(chain_of_two_by_name,
+       w->gen.certs[TDXGEN_ROOT].name = w->gen.certs[TDXGEN_ROOT].issuer_name = w->gen.certs[TDXGEN_TCB].issuer_name =
+	       w->gen.crls[TDXGEN_ROOT_CRL].issuer_name = "Intel SGX PCK Platform CA";
+       tdxgen_renew_root(&w->gen); w->gen.certs[TDXGEN_PCK].issuer_key = TDXGEN_KEY_ROOT; w->gen.chain[1] = TDXGEN_ROOT;
+       w->gen.n_chain = 2)
+CHANGE(chain_of_four, w->gen.chain[3] = TDXGEN_ROOT; w->gen.n_chain = 4)
+CHANGE(chain_of_none, w->gen.n_chain = 0)
 CHANGE(pck_for_other, w->gen.certs[TDXGEN_PCK].name = "Intel SGX Something")
 CHANGE(ca_for_other,
        w->gen.certs[TDXGEN_CA].name = w->gen.certs[TDXGEN_PCK].issuer_name = w->gen.crls[TDXGEN_PCK_CRL].issuer_name =
@@ -187,6 +197,10 @@ CHANGE(signer_for_other, w->gen.certs[TDXGEN_TCB].name = "Intel SGX PCK Certific
 CHANGE(signer_is_ca, w->gen.document_chain[0] = TDXGEN_CA; w->gen.tcbinfo_key = w->gen.qeidentity_key = TDXGEN_KEY_CA)
 CHANGE(signer_is_pck,
        w->gen.document_chain[0] = TDXGEN_PCK; w->gen.tcbinfo_key = w->gen.qeidentity_key = TDXGEN_KEY_PCK)
+CHANGE(signer_is_root, w->gen.document_chain[0] = TDXGEN_ROOT; w->gen.n_document_chain = 1;
+       w->gen.tcbinfo_key = w->gen.qeidentity_key = TDXGEN_KEY_ROOT)
+CHANGE(signer_alone, w->gen.n_document_chain = 1)
+CHANGE(signer_none, w->gen.n_document_chain = 0)
 CHANGE(qeid_forged, w->gen.qeidentity_key = TDXGEN_KEY_OTHER)
 CHANGE(qeid_of_sgx, w->gen.qeidentity.id = "QE")
 CHANGE(qeid_early, w->gen.qeidentity.issued_s = TDXGEN_NOW + 1)
@@ -290,6 +304,9 @@ static const struct row {
 	ROW(pck_forged, TDX_RULE_PCK_CHAIN),
 	ROW(ca_forged, TDX_RULE_PCK_CHAIN), ROW(ca_no_ca, TDX_RULE_PCK_CHAIN), ROW(root_other, TDX_RULE_PCK_CHAIN, 2),
 	ROW(chain_swapped, TDX_RULE_PCK_CHAIN), ROW(chain_without_ca, TDX_RULE_PCK_CHAIN),
+	ROW(chain_of_root, TDX_RULE_PCK_CHAIN), ROW(chain_of_two, TDX_RULE_PCK_CHAIN),
+	ROW(chain_of_two_by_name, TDX_RULE_PCK_CHAIN),
+	ROW(chain_of_four, TDX_RULE_PCK_CHAIN), ROW(chain_of_none, TDX_RULE_PCK_CHAIN),
 	ROW(chain_of_signer, TDX_RULE_PCK_CHAIN), ROW(pck_for_other, TDX_RULE_PCK_CHAIN),
 	ROW(ca_for_other, TDX_RULE_PCK_CHAIN), ROW(ca_processor, BELIEVED),
 	ROW(pck_no_extension, TDX_RULE_PCK_SGX), ROW(pck_bad_extension, TDX_RULE_PCK_SGX),
@@ -303,6 +320,8 @@ static const struct row {
 	ROW(signer_revoked, TDX_RULE_QEID_SIGNER, 1), ROW(signer_expired, TDX_RULE_QEID_SIGNER, 1),
 	ROW(signer_forged, TDX_RULE_QEID_SIGNER, 1), ROW(signer_for_other, TDX_RULE_QEID_SIGNER, 1),
 	ROW(signer_is_ca, TDX_RULE_QEID_SIGNER, 1), ROW(signer_is_pck, TDX_RULE_QEID_SIGNER, 1),
+	ROW(signer_is_root, TDX_RULE_QEID_SIGNER, 1), ROW(signer_alone, TDX_RULE_QEID_SIGNER, 1),
+	ROW(signer_none, TDX_RULE_QEID_SIGNER, 1),
 	ROW(qeid_forged, TDX_RULE_QEID_SIGNATURE), ROW(qeid_of_sgx, TDX_RULE_QEID_FORMAT),
 	ROW(qeid_early, TDX_RULE_QEID_WINDOW), ROW(qeid_late, TDX_RULE_QEID_WINDOW), ROW(windows_of_a_second, BELIEVED),
 	ROW(evaluation_floor, BELIEVED), ROW(evaluation_below, TDX_RULE_QEID_EVALUATION, 1),
