@@ -65,7 +65,8 @@ enum x509_algorithm { X509_RSA_PSS_SHA384 = 1, X509_ECDSA_P256_SHA256 = 2 };
 
 /*
  * Is chain[0] signed by chain[1], ... up to chain[n - 1], which must be @anchor byte for byte and signed by itself?
- * Each valid at @now, each issuer a CA.  @ret_at, may be NULL, receives the index of the one with the problem.
+ * Each issuer a CA, no extension unknown and critical, each valid at @now, in this order over the whole chain: X509_EXPIRED
+ * and X509_NOT_YET say that all else is good.  @ret_at, may be NULL, receives the index of the one with the problem.
  */
 enum x509_problem x509_chain_check(const struct x509_cert *const chain[], size_t n, const struct x509_cert *anchor,
 				   enum x509_algorithm algorithm, int64_t now, size_t *ret_at);
