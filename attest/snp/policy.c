@@ -17,12 +17,17 @@ void snp_policy_init(struct snp_policy *policy)
 
 void snp_policy_set_floor(struct snp_policy *policy, enum snp_product product, const struct snp_tcb *floor)
 {
+	struct snp_tcb own = *floor;
+
+	/* Only Turin has an FMC: elsewhere it would be a floor that nothing reaches. */
+	if (product != SNP_TURIN)
+		own.fmc = 0;
 	policy->floors[product] = (struct snp_floors){
 		.given = true,
-		.reported = *floor,
-		.committed = *floor,
-		.current = *floor,
-		.launch = *floor,
+		.reported = own,
+		.committed = own,
+		.current = own,
+		.launch = own,
 	};
 }
 

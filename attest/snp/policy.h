@@ -52,7 +52,7 @@ struct snp_policy {
 };
 
 void snp_policy_init(struct snp_policy *policy);
-/* One floor for all four TCB versions of @product. */
+/* One floor for all four TCB versions of @product; its FMC counts for Turin only. */
 void snp_policy_set_floor(struct snp_policy *policy, enum snp_product product, const struct snp_tcb *floor);
 /* false: there are SNP_MAX_MEASUREMENTS already. */
 bool snp_policy_add_measurement(struct snp_policy *policy, const uint8_t measurement[SNP_MEASUREMENT_LEN]);
