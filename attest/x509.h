@@ -36,6 +36,8 @@ enum x509_curve { X509_P256 = 32, X509_P384 = 48 };
 
 /* Same bytes? */
 bool x509_cert_is(const struct x509_cert *a, const struct x509_cert *b);
+/* Its bytes, the certificate's. */
+void x509_cert_der(const struct x509_cert *cert, const uint8_t **ret_der, size_t *ret_len);
 /* Common name of the subject, "" if there is none. */
 void x509_cert_common_name(const struct x509_cert *cert, char ret_name[X509_NAME_MAX]);
 /* Does its key do ECDSA on @curve, by the curve's name? */
