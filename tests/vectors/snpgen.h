@@ -28,6 +28,7 @@ enum snpgen_key {
 	SNPGEN_LEAF,		/* P-384 */
 	SNPGEN_STRANGER,
 	SNPGEN_P256,
+	SNPGEN_WRITTEN_OUT,	/* P-384, by its parameters instead of its name */
 	SNPGEN_N_KEYS,
 };
 
