@@ -173,6 +173,12 @@ bool x509_cert_is(const struct x509_cert *a, const struct x509_cert *b)
 	return a->len == b->len && memcmp(a->der, b->der, a->len) == 0;
 }
 
+void x509_cert_der(const struct x509_cert *cert, const uint8_t **ret_der, size_t *ret_len)
+{
+	*ret_der = cert->der;
+	*ret_len = cert->len;
+}
+
 void x509_cert_common_name(const struct x509_cert *cert, char ret_name[X509_NAME_MAX])
 {
 	const X509_NAME *subject = X509_get_subject_name(cert->x509);

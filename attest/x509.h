@@ -36,6 +36,8 @@ enum x509_curve { X509_P256 = 32, X509_P384 = 48 };
 
 /* Same bytes? */
 bool x509_cert_is(const struct x509_cert *a, const struct x509_cert *b);
+/* Its bytes, the certificate's. */
+void x509_cert_der(const struct x509_cert *cert, const uint8_t **ret_der, size_t *ret_len);
 /* Common name of the subject, "" if there is none. */
 void x509_cert_common_name(const struct x509_cert *cert, char ret_name[X509_NAME_MAX]);
 /* Does its key do ECDSA on @curve, by the curve's name? */
@@ -65,7 +67,8 @@ enum x509_algorithm { X509_RSA_PSS_SHA384 = 1, X509_ECDSA_P256_SHA256 = 2 };
 
 /*
  * Is chain[0] signed by chain[1], ... up to chain[n - 1], which must be @anchor byte for byte and signed by itself?
- * Each valid at @now, each issuer a CA.  @ret_at, may be NULL, receives the index of the one with the problem.
+ * Each issuer a CA, no extension unknown and critical, each valid at @now, in this order over the whole chain: X509_EXPIRED
+ * and X509_NOT_YET say that all else is good.  @ret_at, may be NULL, receives the index of the one with the problem.
  */
 enum x509_problem x509_chain_check(const struct x509_cert *const chain[], size_t n, const struct x509_cert *anchor,
 				   enum x509_algorithm algorithm, int64_t now, size_t *ret_at);

@@ -132,13 +132,11 @@ static enum x509_problem check_extensions(const struct x509_cert *cert)
 	return X509_OK;
 }
 
-static enum x509_problem check_one(const struct x509_cert *cert, int64_t now)
+static enum x509_problem check_time(const struct x509_cert *cert, int64_t now)
 {
 	if (now < cert->not_before_s)
 		return X509_NOT_YET;
-	if (now > cert->not_after_s)
-		return X509_EXPIRED;
-	return check_extensions(cert);
+	return now > cert->not_after_s ? X509_EXPIRED : X509_OK;
 }
 
 static enum x509_problem check_link(const struct x509_cert *cert, const struct x509_cert *issuer, size_t n_between,
@@ -159,14 +157,24 @@ static enum x509_problem check_chain(const struct x509_cert *const chain[], size
 	*ret_at = n ? n - 1 : 0;
 	if (!n || n > X509_MAX_CHAIN || !x509_cert_is(chain[n - 1], anchor))
 		return X509_ANCHOR;
-	/* From the anchor down: what is not signed is not looked at in earnest. */
+	/* From the anchor down, so that what is not signed is not looked at; times last: "expired" means good else. */
 	for (size_t i = n; i-- > 0;) {
 		size_t issuer = i + 1 < n ? i + 1 : i;
 
 		*ret_at = i;
 		problem = check_link(chain[i], chain[issuer], issuer ? issuer - 1 : 0, algorithm);
-		if (problem == X509_OK)
-			problem = check_one(chain[i], now);
+		if (problem != X509_OK)
+			return problem;
+	}
+	for (size_t i = n; i-- > 0;) {
+		*ret_at = i;
+		problem = check_extensions(chain[i]);
+		if (problem != X509_OK)
+			return problem;
+	}
+	for (size_t i = n; i-- > 0;) {
+		*ret_at = i;
+		problem = check_time(chain[i], now);
 		if (problem != X509_OK)
 			return problem;
 	}
