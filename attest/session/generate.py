@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 """What follows from session.table.
 
-generate.py header|source|model|document|mutants [--table FILE] [--mutant NAME]
+generate.py header|source|model|document|rows|mutants [--table FILE] [--mutant NAME]
 prints the C header, the C source, the Promela model, the tables of
-docs/session.md, or the names of all mutants: one for each guard of each row
+docs/session.md, the names of the model's rows, or the names of all mutants: one for each guard of each row
 that is left out, and two for each record, done late or not at all.
 """
 import argparse
@@ -240,9 +240,26 @@ LIES = {"source.begin": 1, "source.joined": 1, "destination.joined": 1, "source.
         "source.op_resume": 2}
 
 
+# In a verifier: which rows were taken, printed when it ends.
+WITNESS = """
+c_decl {{
+\\#include <stdio.h>
+\\#include <stdlib.h>
+static unsigned char row_taken[{0}];
+static void print_taken(void)
+{{
+	int i;
+	for (i = 0; i < {0}; i++)
+		if (row_taken[i])
+			printf("row %d taken\\n", i);
+}}
+}}
+"""
+
+
 class Model:
-    def __init__(self, table, environment):
-        self.table, self.environment = table, environment
+    def __init__(self, table, environment, witness):
+        self.table, self.environment, self.witness = table, environment, witness
         self.checks = set(re.findall(r"#define (CHECK_\w+)\(c, x\) \S", environment))
 
     def statements(self, row, c, x):
@@ -260,6 +277,9 @@ class Model:
             done.append(statement)
         return done or ["skip"]
 
+    def take(self, row):
+        return f"c_code {{ row_taken[{self.table.rows.index(row)}] = 1; }}; " if self.witness else ""
+
     def guards(self, row, c, x):
         return "".join(f" && GUARD_{guard}({row.side}, {c}, {x})" for guard in row.guards)
 
@@ -271,7 +291,7 @@ class Model:
             steps[0] = f"{check}({c}, {x}); {steps[0]}"
         steps[-1] += f"; {side}_state = {row.next}"
         first = (f"\t:: d_step {{ {side}_up && {side}_state == {row.state} && EVENT_{side}_{row.event}({c}, {x})"
-                 f"{self.guards(row, c, x)} ->\n\t\t{steps[0]} }}")
+                 f"{self.guards(row, c, x)} ->\n\t\t{self.take(row)}{steps[0]} }}")
         return ";\n".join([first] + [f"\t\tSTEP({side}, {step})" for step in steps[1:]])
 
     def opened(self, row):
@@ -280,15 +300,15 @@ class Model:
         steps[0] = f"{side}_up = 1; {steps[0]}"
         steps[-1] += f"; {side}_state = {row.next}"
         first = (f"\t:: d_step {{ !{side}_up && {side}_record == {row.state} && MAY_OPEN({side}){self.guards(row, 0, 0)}"
-                 f" ->\n\t\t{steps[0]} }}")
+                 f" ->\n\t\t{self.take(row)}{steps[0]} }}")
         return ";\n".join([first] + [f"\t\tSTEP({side}, {step})" for step in steps[1:]] + [f"\t\tgoto {side}_run"])
 
     def command(self, row, x):
         side = row.side
-        ghost = f"forced = 1; " if row.event == "op_resume" else ""
+        ghost = "forced = 1; " if row.event == "op_resume" else ""
         return (f"\t:: d_step {{ !{side}_up && !{side}_old && {side}_record == {row.state} && "
                 f"COMMAND_{row.event}({x}){self.guards(row, 0, x)} ->\n"
-                f"\t\tCHECK_operator({x}); {ghost}{self.statements(row, 0, x)[0]} }}")
+                f"\t\t{self.take(row)}CHECK_operator({x}); {ghost}{self.statements(row, 0, x)[0]} }}")
 
     def rows(self, side, block):
         lines = []
@@ -313,7 +333,10 @@ class Model:
                 out.append(self.rows(*line.split()[1:]))
             else:
                 out.append(line)
-        return "\n".join(out) + "\n"
+        text = "\n".join(out) + "\n"
+        if self.witness:
+            text = text.replace("init\n{", WITNESS.format(len(self.table.rows)) + "init\n{\n\tc_code { atexit(print_taken); };")
+        return text
 
 
 # ---- document ----
@@ -350,9 +373,10 @@ def document(table):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["header", "source", "model", "document", "mutants"])
+    parser.add_argument("what", choices=["header", "source", "model", "document", "rows", "mutants"])
     parser.add_argument("--table", default=os.path.join(HERE, "session.table"))
     parser.add_argument("--mutant", help="with this rule taken out")
+    parser.add_argument("--witness", action="store_true", help="model: the verifier prints which rows were taken")
     parser.add_argument("--connections", type=int, default=2, help="model: handshakes at most")
     options = parser.parse_args()
     try:
@@ -361,11 +385,14 @@ def main():
             table.mutate(options.mutant)
     except TableError as error:
         sys.exit(f"generate.py: {error}")
-    if options.what == "mutants":
+    if options.what == "rows":
+        print("\n".join(f"{number} {row.name}" for number, row in enumerate(table.rows) if row.acts or
+                        row.state != row.next or table.events[row.event][0] == "boot"))
+    elif options.what == "mutants":
         print("\n".join(table.mutants()))
     elif options.what == "model":
         with open(os.path.join(HERE, "environment.pml"), encoding="utf-8") as file:
-            model = Model(table, file.read()).text(options.connections)
+            model = Model(table, file.read(), options.witness).text(options.connections)
         sys.stdout.write(model.replace("#define MAX_CONNECTION 2", f"#define MAX_CONNECTION {options.connections}"))
     else:
         sys.stdout.write({"header": header, "source": source, "document": document}[options.what](table))
