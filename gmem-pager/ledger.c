@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -48,43 +47,9 @@ const uint8_t *ledger_token(const struct ledger *ledger)
 
 /* ---- other sessions ---- */
 
-static bool is_record_name(const char *name)
+int ledger_judge_record(int dir_fd, const char *boot_id, struct attest_session_record *record)
 {
-	const char *dot = strchr(name, '.');
-
-	return dot != NULL && (strcmp(dot, ".source") == 0 || strcmp(dot, ".destination") == 0);
-}
-
-/* Call @act for each record; the first failure of any, after all. */
-static int for_each_record(int dir_fd, int (*act)(int dir_fd, const char *name, void *opaque), void *opaque)
-{
-	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0, one;
-	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-	struct dirent *entry;
-
-	if (dir == NULL) {
-		r = -errno;
-		if (fd >= 0)
-			close(fd);
-		return r;
-	}
-	while ((entry = readdir(dir)) != NULL) {
-		one = is_record_name(entry->d_name) ? act(dir_fd, entry->d_name, opaque) : 0;
-		if (r == 0)
-			r = one;
-	}
-	closedir(dir);
-	return r;
-}
-
-struct judge {
-	const char *boot_id;
-	unsigned int n_judged;
-};
-
-static int judge_record(int dir_fd, const struct attest_session_record *record, struct judge *judge)
-{
-	const struct attest_session_input input = { .event = ATTEST_EVENT_OPEN, .boot_id = judge->boot_id };
+	const struct attest_session_input input = { .event = ATTEST_EVENT_OPEN, .boot_id = boot_id };
 	struct attest_session session;
 	struct attest_session_plan plan;
 	int r;
@@ -94,9 +59,16 @@ static int judge_record(int dir_fd, const struct attest_session_record *record, 
 	if (r < 0 || plan.row->n_acts == 0 || plan.row->acts[0] != ATTEST_ACT_RECORD)
 		return r;
 	r = record_file_store(dir_fd, &plan.record, false);
-	judge->n_judged += r == 0;
-	return r;
+	if (r < 0)
+		return r;
+	*record = plan.record;
+	return 1;
 }
+
+struct judge {
+	const char *boot_id;
+	unsigned int n_judged;
+};
 
 static int judge_one(int dir_fd, const char *name, void *opaque)
 {
@@ -111,15 +83,16 @@ static int judge_one(int dir_fd, const char *name, void *opaque)
 		return lock_fd == -EBUSY ? 0 : lock_fd;
 	r = record_file_load(dir_fd, name, &record);	/* under the lock */
 	if (r == 0)
-		r = judge_record(dir_fd, &record, judge);
+		r = ledger_judge_record(dir_fd, judge->boot_id, &record);
 	close(lock_fd);
-	return r;
+	judge->n_judged += r == 1;
+	return r < 0 ? r : 0;
 }
 
 int ledger_judge(int dir_fd, const char *boot_id, unsigned int *ret_n_judged)
 {
 	struct judge judge = { .boot_id = boot_id };
-	int r = for_each_record(dir_fd, judge_one, &judge);
+	int r = record_file_each(dir_fd, judge_one, &judge);
 
 	if (ret_n_judged != NULL)
 		*ret_n_judged = judge.n_judged;
@@ -150,7 +123,7 @@ static bool import_is_complete(const struct ledger *ledger)
 {
 	struct import_search search = { .own = &ledger->session.record };
 
-	return for_each_record(ledger->dir_fd, find_import, &search) == 0 && !search.open;
+	return record_file_each(ledger->dir_fd, find_import, &search) == 0 && !search.open;
 }
 
 /* ---- this session ---- */

@@ -62,6 +62,12 @@ const uint8_t *ledger_token(const struct ledger *ledger);
  */
 int ledger_judge(int dir_fd, const char *boot_id, unsigned int *ret_n_judged);
 
+/*
+ * The same for one record whose lock the caller holds.
+ * 1: @record changed, and is durable; 0: it stays as it is.
+ */
+int ledger_judge_record(int dir_fd, const char *boot_id, struct attest_session_record *record);
+
 /* This boot's id, from the kernel. */
 int ledger_boot_id(char ret_id[SESSION_BOOT_ID_LEN + 1]);
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -384,4 +385,32 @@ int record_file_lock(int dir_fd, const char *name)
 		return r;
 	}
 	return fd;
+}
+
+static bool is_record_name(const char *name)
+{
+	const char *dot = strchr(name, '.');
+
+	return dot != NULL && (strcmp(dot, ".source") == 0 || strcmp(dot, ".destination") == 0);
+}
+
+int record_file_each(int dir_fd, int (*act)(int dir_fd, const char *name, void *opaque), void *opaque)
+{
+	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0, one;
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	struct dirent *entry;
+
+	if (dir == NULL) {
+		r = -errno;
+		if (fd >= 0)
+			close(fd);
+		return r;
+	}
+	while ((entry = readdir(dir)) != NULL) {
+		one = is_record_name(entry->d_name) ? act(dir_fd, entry->d_name, opaque) : 0;
+		if (r == 0)
+			r = one;
+	}
+	closedir(dir);
+	return r;
 }

@@ -62,4 +62,7 @@ int record_file_try(int dir_fd, const struct attest_session_record *record);
  */
 int record_file_lock(int dir_fd, const char *name);
 
+/** Call @act with the name of each file that is named like a record.  The first failure of any, after all. */
+int record_file_each(int dir_fd, int (*act)(int dir_fd, const char *name, void *opaque), void *opaque);
+
 #endif
