@@ -66,7 +66,7 @@ void ctl_print_line(const struct ctl_entry *entry)
 		printf("%-76s unreadable: %s\n", entry->name, ctl_print_unreadable(entry->status));
 		return;
 	}
-	printf("%-76s %-9s%s%s\n", entry->name, session_table_state_name(entry->judged),
+	printf("%-76s %s%s%s\n", entry->name, session_table_state_name(entry->judged),
 	       entry->other_boot ? " (of another boot)" : "", entry->running ? " (running)" : "");
 }
 

@@ -53,7 +53,7 @@ mtype:vm source_vm = VM_RUNS, destination_vm = VM_NONE;
 bit incomplete;			/* the source's VM is itself an import that is not COMPLETE */
 bit ran;			/* the guest has run at the destination */
 bit freed;			/* the source's pages are gone */
-bit told;			/* the source has recorded that it ran */
+bit told;			/* the source has heard that it ran */
 bit forced;			/* an operator resumed the source */
 bit fenced;			/* the destination's host was cut off */
 bit destination_spoke;		/* its first handshake byte was sent */
@@ -116,7 +116,7 @@ bit resolving;			/* no more accidents: every way out has to lead out */
 
 /* ---- what must hold when a row is taken ---- */
 #define CHECK_source_begin(c, x) assert(net_hello == 0)	/* a ticket is used once */
-#define CHECK_source_join(c, x)
+#define CHECK_source_started(c, x) told = 1
 #define CHECK_destination_begin(c, x) assert(!destination_spoke)
 /* START and its manifest came on the connection that is there now. */
 #define CHECK_destination_run(c, x) \
@@ -129,7 +129,7 @@ bit resolving;			/* no more accidents: every way out has to lead out */
 #define CHECK_operator(x) assert(x == 0)	/* each command is recorded, with what it has to name */
 
 /* ---- acts ---- */
-#define ACT_source_record(next, c) source_record = next; told = told || next == GIVEN
+#define ACT_source_record(next, c) source_record = next
 #define ACT_destination_record(next, c) destination_record = next
 #define ACT_source_FREEZE(c, x) \
 	assert(!incomplete); \
