@@ -13,13 +13,22 @@
 #define TIME_LEN 32u
 
 static const enum attest_event commands[] = {
-	ATTEST_EVENT_OP_ABORT, ATTEST_EVENT_OP_ABANDON, ATTEST_EVENT_OP_RESUME,
+	ATTEST_EVENT_OP_ABORT, ATTEST_EVENT_OP_ABANDON, ATTEST_EVENT_OP_RESUME, ATTEST_EVENT_OP_TOKEN,
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
 const char *ctl_print_command_name(enum attest_event event)
 {
-	return event == ATTEST_EVENT_OP_ABORT ? "abort" : event == ATTEST_EVENT_OP_ABANDON ? "abandon" : "resume";
+	switch (event) {
+	case ATTEST_EVENT_OP_ABORT:
+		return "abort";
+	case ATTEST_EVENT_OP_ABANDON:
+		return "abandon";
+	case ATTEST_EVENT_OP_TOKEN:
+		return "token";
+	default:
+		return "resume";
+	}
 }
 
 const char *ctl_print_unreadable(int status)
@@ -72,17 +81,27 @@ void ctl_print_line(const struct ctl_entry *entry)
 
 static void print_ways_out(const struct ctl_entry *entry)
 {
+	static const struct {
+		enum attest_event event;
+		const char *options;
+	} ways[] = {
+		{ ATTEST_EVENT_OP_ABORT, "--reason TEXT" },
+		{ ATTEST_EVENT_OP_TOKEN, "--key FILE (for the source, see resume)" },
+		{ ATTEST_EVENT_OP_RESUME, "--token HEX --key FILE (the destination gave the token)" },
+		{ ATTEST_EVENT_OP_RESUME, "--fenced HOST --reason TEXT (the destination is off)" },
+		{ ATTEST_EVENT_OP_ABANDON, "--reason TEXT" },
+	};
 	size_t i;
 
 	if (entry->running) {
 		printf("way out     a process has this session: end it first, then ask again\n");
 		return;
 	}
-	for (i = 0; i < N_COMMANDS; i++)
-		if ((entry->commands & 1u << commands[i]) != 0)
-			printf("way out     gmemctl session %s %.8s --role %s%s --reason TEXT\n",
-			       ctl_print_command_name(commands[i]), entry->name, role_name(entry->record.role),
-			       commands[i] == ATTEST_EVENT_OP_RESUME ? " --fenced HOST" : "");
+	for (i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
+		if ((entry->commands & 1u << ways[i].event) != 0)
+			printf("way out     gmemctl session %s %.8s --role %s %s\n",
+			       ctl_print_command_name(ways[i].event), entry->name, role_name(entry->record.role),
+			       ways[i].options);
 }
 
 void ctl_print_all(const struct ctl_entry *entry)

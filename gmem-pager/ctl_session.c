@@ -8,7 +8,7 @@
 #include "ledger.h"
 
 static const enum attest_event commands[] = {
-	ATTEST_EVENT_OP_ABORT, ATTEST_EVENT_OP_ABANDON, ATTEST_EVENT_OP_RESUME,
+	ATTEST_EVENT_OP_ABORT, ATTEST_EVENT_OP_ABANDON, ATTEST_EVENT_OP_RESUME, ATTEST_EVENT_OP_TOKEN,
 };
 
 /* What the table would let an operator do who names all that can be named. */
@@ -94,34 +94,53 @@ int ctl_session_find(int dir_fd, const char *prefix, int role, char ret_name[REC
 	return 0;
 }
 
-static int command_locked(int dir_fd, const char *name, const char *boot_id,
-			  const struct attest_session_input *input, enum attest_guard *ret_failed)
+static int load_session(int dir_fd, const char *name, const char *boot_id, const struct attest_keypair *keypair,
+			struct attest_session *ret_session)
 {
 	struct attest_session_record record;
-	struct attest_session session;
-	struct attest_session_plan plan;
+	uint8_t token[SESSION_TOKEN_LEN];
 	int r = record_file_load(dir_fd, name, &record);
 
 	if (r == 0)
 		r = ledger_judge_record(dir_fd, boot_id, &record);
 	if (r < 0)
 		return r;
-	attest_session_load(&session, &record);
-	r = attest_session_plan(&session, input, &plan);
-	if (r == -EPERM)
-		*ret_failed = plan.failed;
-	return r < 0 ? r : record_file_store(dir_fd, &plan.record, false);
+	attest_session_load(ret_session, &record);
+	if (keypair == NULL)
+		return 0;
+	r = attest_session_token(keypair, record.role, record.peer_key, record.session_id, token);
+	if (r == 0)
+		attest_session_set_token(ret_session, token);
+	return r;
 }
 
-int ctl_session_command(int dir_fd, const char *name, const char *boot_id, enum attest_event event,
-			const struct attest_session_command *command, enum attest_guard *ret_failed)
+static int step_locked(int dir_fd, const struct attest_session *session,
+		       const struct attest_session_input *input, enum attest_guard *ret_failed)
 {
-	const struct attest_session_input input = { .event = event, .command = command };
+	struct attest_session_plan plan;
+	int r = attest_session_plan(session, input, &plan);
+
+	if (r == -EPERM)
+		*ret_failed = plan.failed;
+	if (r < 0 || plan.row->n_acts == 0 || plan.row->acts[0] != ATTEST_ACT_RECORD)
+		return r;
+	return record_file_store(dir_fd, &plan.record, false);
+}
+
+int ctl_session_step(int dir_fd, const char *name, const char *boot_id, const struct attest_session_input *input,
+		     const struct attest_keypair *keypair, enum attest_guard *ret_failed,
+		     uint8_t ret_token[SESSION_TOKEN_LEN])
+{
+	struct attest_session session;
 	int lock_fd = record_file_lock(dir_fd, name), r;
 
 	if (lock_fd < 0)
 		return lock_fd;
-	r = command_locked(dir_fd, name, boot_id, &input, ret_failed);
+	r = load_session(dir_fd, name, boot_id, keypair, &session);
+	if (r == 0)
+		r = step_locked(dir_fd, &session, input, ret_failed);
 	close(lock_fd);
+	if (r == 0 && ret_token != NULL)
+		memcpy(ret_token, session.token, SESSION_TOKEN_LEN);
 	return r;
 }

@@ -28,12 +28,14 @@ void ctl_session_read(int dir_fd, const char *name, const char *boot_id, struct 
 int ctl_session_find(int dir_fd, const char *prefix, int role, char ret_name[RECORD_FILE_NAME_LEN]);
 
 /*
- * Do @event to the session @name, and record it.  @command: uid, time, reason, fenced host.
- * A record of another boot is judged first, and stays judged if the command is refused.
+ * Take one step of the table in the session @name, and record it if it has a record.
+ * @keypair: of this host, for steps with a token; may be NULL.  @ret_token: this session's; may be NULL.
+ * A record of another boot is judged first, and stays judged if the step is refused.
  * -EBUSY: a process has it; -EPROTO: not in this state; -EPERM: @ret_failed does not
  * hold; -EINVAL: reason or host cannot be recorded; else why the record cannot be read or written.
  */
-int ctl_session_command(int dir_fd, const char *name, const char *boot_id, enum attest_event event,
-			const struct attest_session_command *command, enum attest_guard *ret_failed);
+int ctl_session_step(int dir_fd, const char *name, const char *boot_id, const struct attest_session_input *input,
+		     const struct attest_keypair *keypair, enum attest_guard *ret_failed,
+		     uint8_t ret_token[SESSION_TOKEN_LEN]);
 
 #endif

@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <sodium.h>
+
 #include <gmem/gmem.h>
 
 #include "ctl_print.h"
@@ -32,6 +34,8 @@ static const char usage[] =
 	"       gmemctl session show SESSION\n"
 	"       gmemctl session abort SESSION --reason TEXT\n"
 	"       gmemctl session abandon SESSION --reason TEXT\n"
+	"       gmemctl session token SESSION --key FILE\n"
+	"       gmemctl session resume SESSION --token HEX --key FILE\n"
 	"       gmemctl session resume SESSION --fenced HOST --reason TEXT\n"
 	"\n"
 	"SESSION is the ticket id, or its first 8 or more digits.\n"
@@ -40,14 +44,18 @@ static const char usage[] =
 	"  -r, --role ROLE      source or destination, where this host has been both\n"
 	"  -t, --reason TEXT    why; recorded with your uid and the time\n"
 	"  -f, --fenced HOST    resume: the destination, which you have cut off; recorded\n"
+	"  -T, --token HEX      resume: what \"session token\" printed at the destination\n"
+	"  -k, --key FILE       this host's key pair\n"
 	"  -j, --json           print JSON\n"
 	"  -V, --version        print the version\n"
 	"  -h, --help           print this\n"
 	"\n"
 	"abort    before the guest has run at the destination: it never will\n"
 	"abandon  after that, or in doubt: this side's copy is given up\n"
-	"resume   only in doubt, at the source: the guest goes on here.  If the named host\n"
-	"         is not off, two copies of the guest run.\n"
+	"token    at the destination, after an abort: print the token that says \"never ran\"\n"
+	"resume   only in doubt, at the source: the guest goes on here.  With the token that\n"
+	"         is safe.  With --fenced it is your word: if the named host is not off,\n"
+	"         two copies of the guest run.\n"
 	"\n"
 	"Exit codes: 0 done; 1 options or directory; 2 refused in this state; 3 a process\n"
 	"has the session; 4 no such session; 5 the record cannot be read or written.\n";
@@ -60,6 +68,8 @@ struct ctl {
 	char boot_id[SESSION_BOOT_ID_LEN + 1];
 	const char *reason;
 	const char *fenced_host;
+	const char *token;
+	const char *key_path;
 	const char *session;
 };
 
@@ -155,7 +165,7 @@ static int refuse(const struct ctl *ctl, const char *name, enum attest_event eve
 	ctl_session_read(ctl->dir_fd, name, ctl->boot_id, &entry);
 	if (entry.status < 0)
 		return complain(CTL_RECORD, name, ctl_print_unreadable(entry.status));
-	fprintf(stderr, "gmemctl: %s: cannot %s in state %s: %s", name, ctl_print_command_name(event),
+	fprintf(stderr, "gmemctl: %s: %s is not possible in state %s: %s", name, ctl_print_command_name(event),
 		session_table_state_name(entry.judged), session_table_state_text(entry.record.role, entry.judged));
 	fprintf(stderr, "; %s\n", entry.commands != 0 ? "gmemctl session show lists what is possible" :
 		"nothing is left to decide");
@@ -172,20 +182,9 @@ static void say_next(const struct ctl_entry *entry)
 		printf("next        the VMM's process may be ended\n");
 }
 
-static int run_command(struct ctl *ctl, enum attest_event event)
+/* Why a step was not taken. */
+static int step_failed(const struct ctl *ctl, const char *name, enum attest_event event, int r, enum attest_guard failed)
 {
-	struct attest_session_command command = { .uid = (uint32_t)getuid(), .time_s = (uint64_t)time(NULL) };
-	enum attest_guard failed = ATTEST_N_GUARDS;
-	char name[RECORD_FILE_NAME_LEN];
-	struct ctl_entry entry;
-	int code = find(ctl, name), r;
-
-	if (code != CTL_OK)
-		return code;
-	snprintf(command.reason, sizeof(command.reason), "%s", ctl->reason);
-	snprintf(command.fenced_host, sizeof(command.fenced_host), "%s",
-		 ctl->fenced_host != NULL ? ctl->fenced_host : "");
-	r = ctl_session_command(ctl->dir_fd, name, ctl->boot_id, event, &command, &failed);
 	if (r == -EBUSY)
 		return complain(CTL_RUNNING, name, "gmem-pager or gmem-source has this session: end that process first");
 	if (r == -EPROTO)
@@ -194,8 +193,66 @@ static int run_command(struct ctl *ctl, enum attest_event event)
 		return complain(CTL_REFUSED, name, session_table_guard_text(failed));
 	if (r == -EINVAL)
 		return complain(CTL_USAGE, name, "--reason and --fenced take printable ASCII, a host without blanks");
+	return complain(CTL_RECORD, name, ctl_print_unreadable(r));
+}
+
+/* A step with a token needs this host's key pair. */
+static int take_step(const struct ctl *ctl, const char *name, const struct attest_session_input *input,
+		     enum attest_event event, uint8_t *ret_token)
+{
+	enum attest_guard failed = ATTEST_N_GUARDS;
+	struct attest_keypair *keypair = NULL;
+	int r = 0;
+
+	if (ctl->key_path != NULL)
+		r = attest_keypair_load(ctl->key_path, &keypair);
 	if (r < 0)
-		return complain(CTL_RECORD, name, ctl_print_unreadable(r));
+		return complain(CTL_USAGE, ctl->key_path, strerror(-r));
+	r = ctl_session_step(ctl->dir_fd, name, ctl->boot_id, input, keypair, &failed, ret_token);
+	if (keypair != NULL)
+		attest_keypair_free(keypair);
+	return r < 0 ? step_failed(ctl, name, event, r, failed) : CTL_OK;
+}
+
+static int run_token(struct ctl *ctl)
+{
+	const struct attest_session_input input = { .event = ATTEST_EVENT_OP_TOKEN };
+	char name[RECORD_FILE_NAME_LEN], hex[2 * SESSION_TOKEN_LEN + 1];
+	uint8_t token[SESSION_TOKEN_LEN];
+	int code = find(ctl, name);
+
+	if (code == CTL_OK)
+		code = take_step(ctl, name, &input, ATTEST_EVENT_OP_TOKEN, token);
+	if (code != CTL_OK)
+		return code;
+	sodium_bin2hex(hex, sizeof(hex), token, sizeof(token));
+	printf(ctl->json ? "{ \"token\": \"%s\" }\n" : "%s\n", hex);
+	return CTL_OK;
+}
+
+static int run_command(struct ctl *ctl, enum attest_event event)
+{
+	struct attest_session_command command = { .uid = (uint32_t)getuid(), .time_s = (uint64_t)time(NULL) };
+	struct attest_session_input input = { .event = event, .command = &command };
+	char name[RECORD_FILE_NAME_LEN];
+	uint8_t token[SESSION_TOKEN_LEN];
+	struct ctl_entry entry;
+	int code = find(ctl, name);
+
+	if (code != CTL_OK)
+		return code;
+	snprintf(command.reason, sizeof(command.reason), "%s", ctl->reason != NULL ? ctl->reason : "");
+	snprintf(command.fenced_host, sizeof(command.fenced_host), "%s",
+		 ctl->fenced_host != NULL ? ctl->fenced_host : "");
+	if (ctl->token != NULL) {	/* the same row as when it comes in ABORT */
+		input = (struct attest_session_input){ .event = ATTEST_EVENT_ABORT, .token = token };
+		if (sodium_hex2bin(token, sizeof(token), ctl->token, strlen(ctl->token), NULL, NULL, NULL) != 0 ||
+		    strlen(ctl->token) != 2 * sizeof(token))
+			return complain(CTL_USAGE, "--token", "64 hex digits");
+	}
+	code = take_step(ctl, name, &input, event, NULL);
+	if (code != CTL_OK)
+		return code;
 	code = show(ctl, name);
 	ctl_session_read(ctl->dir_fd, name, ctl->boot_id, &entry);
 	if (code == CTL_OK && !ctl->json)
@@ -207,6 +264,13 @@ static int run_command(struct ctl *ctl, enum attest_event event)
 
 static int check_command(const struct ctl *ctl, const char *verb, bool resume)
 {
+	if (!resume && (ctl->token != NULL || ctl->key_path != NULL))
+		return complain(CTL_USAGE, verb, "takes no --token and no --key");
+	if (ctl->token != NULL || ctl->key_path != NULL) {
+		if (ctl->token != NULL && ctl->key_path != NULL && ctl->fenced_host == NULL)
+			return CTL_OK;
+		return complain(CTL_USAGE, verb, "--token HEX and --key FILE go together, without --fenced");
+	}
 	if (ctl->reason == NULL || ctl->reason[0] == '\0')
 		return complain(CTL_USAGE, verb, "--reason TEXT is needed: it is recorded");
 	if (strlen(ctl->reason) > SESSION_REASON_MAX)
@@ -261,6 +325,12 @@ static int dispatch(struct ctl *ctl, int n_words, char **words)
 			code = open_dir(ctl);
 		return code == CTL_OK ? run_command(ctl, events[i]) : code;
 	}
+	if (strcmp(verb, "token") == 0) {
+		if (n_words != 3 || ctl->key_path == NULL)
+			return complain(CTL_USAGE, verb, "takes one session, and --key FILE");
+		code = open_dir(ctl);
+		return code == CTL_OK ? run_token(ctl) : code;
+	}
 	if (strcmp(verb, "show") != 0)
 		return complain(CTL_USAGE, verb, "not a command; see gmemctl --help");
 	if (n_words != 3)
@@ -285,13 +355,14 @@ int main(int argc, char **argv)
 	static const struct option options[] = {
 		{ "state-dir", required_argument, NULL, 'd' }, { "role", required_argument, NULL, 'r' },
 		{ "reason", required_argument, NULL, 't' }, { "fenced", required_argument, NULL, 'f' },
+		{ "token", required_argument, NULL, 'T' }, { "key", required_argument, NULL, 'k' },
 		{ "json", no_argument, NULL, 'j' }, { "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
 	};
 	struct ctl ctl = { .dir = "/var/lib/gmem", .dir_fd = -1 };
 	int c, code = CTL_OK;
 
-	while (code == CTL_OK && (c = getopt_long(argc, argv, "d:r:t:f:jVh", options, NULL)) != -1) {
+	while (code == CTL_OK && (c = getopt_long(argc, argv, "d:r:t:f:T:k:jVh", options, NULL)) != -1) {
 		switch (c) {
 		case 'd':
 			ctl.dir = optarg;
@@ -304,6 +375,12 @@ int main(int argc, char **argv)
 			break;
 		case 'f':
 			ctl.fenced_host = optarg;
+			break;
+		case 'T':
+			ctl.token = optarg;
+			break;
+		case 'k':
+			ctl.key_path = optarg;
 			break;
 		case 'j':
 			ctl.json = true;

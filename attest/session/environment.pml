@@ -112,6 +112,8 @@ bit resolving;			/* no more accidents: every way out has to lead out */
 #endif
 #define COMMAND_op_abort(x) (1)
 #define COMMAND_op_abandon(x) (1)
+/* Once is enough: what was given can be used at any time. */
+#define COMMAND_op_token(x) (!HAS(net_token, 1))
 #define COMMAND_op_resume(x) (x == 2 || NAMED_HOST_IS_OFF)
 
 /* ---- what must hold when a row is taken ---- */
@@ -177,6 +179,8 @@ bit resolving;			/* no more accidents: every way out has to lead out */
 #define ACT_destination_send_COMPLETE(c, x) assert(destination_record == COMPLETE); SEND(net_complete, destination)
 /* "Never ran" is true, and stays true: see RUN_GUEST. */
 #define ACT_destination_send_ABORT(c, x) assert(!ran); SEND(net_token, destination)
+/* Carried by hand: no connection is needed. */
+#define ACT_destination_send_TOKEN(c, x) assert(!ran); net_token = net_token | BIT(1)
 #define ACT_destination_send_ERROR(c, x) SEND(net_destination_error, destination)
 
 #define STEP(side, code) if :: d_step { side##_up -> code } :: !side##_up -> goto side##_down fi

@@ -71,6 +71,7 @@ static void note(struct history *history, const struct attest_session *session, 
 		history->ran = true;
 		break;
 	case ATTEST_ACT_SEND_ABORT:
+	case ATTEST_ACT_SEND_TOKEN:
 		FUZZ_NEED(session->record.role == ATTEST_INITIATOR || !history->ran);
 		history->never_ran = session->record.role == ATTEST_RESPONDER;
 		break;

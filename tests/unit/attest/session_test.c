@@ -119,6 +119,7 @@ static const struct expected rows[] = {
 	ROW(DESTINATION, ABORTED, OPEN, 0, "", ABORTED),
 	ROW(DESTINATION, LOST, OPEN, 0, "", LOST),
 	ROW(DESTINATION, OFFERED, OP_ABORT, G(REASON), "record", ABORTED),
+	ROW(DESTINATION, ABORTED, OP_TOKEN, 0, "send:TOKEN", ABORTED),
 	ROW(DESTINATION, RUNNING, OP_ABANDON, G(REASON), "record", LOST),
 };
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))

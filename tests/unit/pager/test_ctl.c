@@ -251,6 +251,69 @@ static void test_record_of_another_boot(void)
 	close_dir();
 }
 
+/* The destination's token, carried by hand: both hosts have a key pair and the other's public key. */
+static void test_token_is_carried(void)
+{
+	struct attest_keypair *pair[2], *stranger;
+	struct attest_session_record source, destination;
+	char path[2][128], stranger_path[128], line[512], token[65];
+	int i;
+
+	open_dir();
+	source = put(SOURCE, S(IN_DOUBT), NULL);
+	destination = put(DESTINATION, S(OFFERED), NULL);
+	for (i = 0; i < 2; i++) {
+		snprintf(path[i], sizeof(path[i]), "%s/key%d", dir, i);
+		CU_ASSERT_EQUAL_FATAL(attest_keypair_generate(&pair[i]), 0);
+		CU_ASSERT_EQUAL_FATAL(attest_keypair_save(pair[i], path[i]), 0);
+	}
+	snprintf(stranger_path, sizeof(stranger_path), "%s/key2", dir);
+	CU_ASSERT_EQUAL_FATAL(attest_keypair_generate(&stranger), 0);
+	CU_ASSERT_EQUAL_FATAL(attest_keypair_save(stranger, stranger_path), 0);
+	memcpy(source.peer_key, attest_keypair_public(pair[1]), ATTEST_KEY_LEN);
+	memcpy(destination.peer_key, attest_keypair_public(pair[0]), ATTEST_KEY_LEN);
+	CU_ASSERT_EQUAL(record_file_store(dir_fd, &source, false), 0);
+	CU_ASSERT_EQUAL(record_file_store(dir_fd, &destination, false), 0);
+	/* not while it could still run */
+	snprintf(line, sizeof(line), "-r destination -k %s session token " TICKET, path[1]);
+	CU_ASSERT_EQUAL(ctl(line), 2);
+	CHECK_CONTAINS(output, "token is not possible in state OFFERED");
+	CU_ASSERT_EQUAL(ctl("-r destination session abort " TICKET " -t x"), 0);
+	CU_ASSERT_EQUAL(ctl(line), 0);
+	CU_ASSERT_EQUAL_FATAL(strlen(output), 65);
+	memcpy(token, output, 64);
+	token[64] = '\0';
+	/* another key, another token, half of it: refused */
+	snprintf(line, sizeof(line), "-r source -k %s -T %s session resume " TICKET, stranger_path, token);
+	CU_ASSERT_EQUAL(ctl(line), 2);
+	CHECK_CONTAINS(output, "the abort token is this session's");
+	token[0] = token[0] == '0' ? '1' : '0';
+	snprintf(line, sizeof(line), "-r source -k %s -T %s session resume " TICKET, path[0], token);
+	CU_ASSERT_EQUAL(ctl(line), 2);
+	snprintf(line, sizeof(line), "-r source -k %s -T %.32s session resume " TICKET, path[0], token);
+	CU_ASSERT_EQUAL(ctl(line), 1);
+	snprintf(line, sizeof(line), "-r source -T %s session resume " TICKET, token);
+	CU_ASSERT_EQUAL(ctl(line), 1);
+	CU_ASSERT_EQUAL(load(&source).state, S(IN_DOUBT));
+	snprintf(line, sizeof(line), "-r destination -k %s session token " TICKET, path[1]);
+	CU_ASSERT_EQUAL(ctl(line), 0);
+	memcpy(token, output, 64);
+	snprintf(line, sizeof(line), "-r source -k %s -T %s session resume " TICKET, path[0], token);
+	CU_ASSERT_EQUAL(ctl(line), 0);
+	CHECK_CONTAINS(output, "state       RESUMED");
+	CU_ASSERT_EQUAL(load(&source).state, S(RESUMED));
+	CU_ASSERT_TRUE(load(&source).has_token);
+	/* one that ran has none to give */
+	destination.state = S(RUNNING);
+	CU_ASSERT_EQUAL(record_file_store(dir_fd, &destination, false), 0);
+	snprintf(line, sizeof(line), "-r destination -k %s session token " TICKET, path[1]);
+	CU_ASSERT_EQUAL(ctl(line), 2);
+	attest_keypair_free(pair[0]);
+	attest_keypair_free(pair[1]);
+	attest_keypair_free(stranger);
+	close_dir();
+}
+
 static void test_damaged_record(void)
 {
 	struct attest_session_record record;
@@ -312,6 +375,7 @@ static const struct check checks[] = {
 	{ "both roles of one ticket", test_both_roles_of_one_ticket },
 	{ "a running session is left alone", test_running_session_is_left_alone },
 	{ "a record of another boot", test_record_of_another_boot },
+	{ "the token is carried", test_token_is_carried },
 	{ "a damaged record", test_damaged_record },
 	{ "JSON", test_json },
 	{ NULL, NULL },
