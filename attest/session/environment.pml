@@ -128,6 +128,8 @@ bit resolving;			/* no more accidents: every way out has to lead out */
 #define CHECK_destination_error(c, x) assert(c == destination_live)
 #define CHECK_destination_abort(c, x) assert(c == destination_live)
 #define CHECK_destination_present(c, x) assert(x == 0)
+/* A record is judged only when its VM is gone. */
+#define CHECK_judged(side) assert(side##_vm == VM_GONE)
 #define CHECK_operator(x) assert(x == 0)	/* each command is recorded, with what it has to name */
 
 /* ---- acts ---- */

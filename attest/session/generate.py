@@ -297,7 +297,8 @@ class Model:
     def opened(self, row):
         side = row.side
         steps = self.statements(row, 0, 0)
-        steps[0] = f"{side}_up = 1; {steps[0]}"
+        judged = f"CHECK_judged({side}); " if row.next != row.state else ""
+        steps[0] = f"{judged}{side}_up = 1; {steps[0]}"
         steps[-1] += f"; {side}_state = {row.next}"
         first = (f"\t:: d_step {{ !{side}_up && {side}_record == {row.state} && MAY_OPEN({side}){self.guards(row, 0, 0)}"
                  f" ->\n\t\t{self.take(row)}{steps[0]} }}")

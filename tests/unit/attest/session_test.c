@@ -203,6 +203,7 @@ static void every_row_does_what_it_has_to(void)
 			continue;
 		CHECK_LOOP(strcmp(acts_text(plan.row), row->acts) == 0, ROW_NAME);
 		CHECK_LOOP(plan.row->next == row->next, ROW_NAME);
+		CHECK_LOOP(plan.row->guards == row->guards, ROW_NAME);	/* whatever the order of the rows */
 		CHECK_LOOP(plan.row->why[0] != '\0', ROW_NAME);
 		/* planning changes nothing, taking goes on to the next state */
 		CHECK_LOOP(scene.session.state == row->state, ROW_NAME);
