@@ -5,7 +5,10 @@
 #include <string.h>
 
 #include "log.h"
+#include "messages.h"
 #include "session.h"
+
+#define FIRST_CONNECTION 1u	/* the only one in this version: nothing dials again */
 
 static int offer(void *opaque, char *ret_error, size_t error_len)
 {
@@ -13,11 +16,19 @@ static int offer(void *opaque, char *ret_error, size_t error_len)
 	int r;
 
 	pthread_mutex_lock(&session->lock);
-	r = session->ended ? -ECANCELED : ledger_write(session->ledger, LEDGER_OFFERED);
+	if (session->ended)
+		r = -ECANCELED;
+	else	/* more than one connection may shake hands until one is the source's */
+		r = ledger_state(session->ledger) == ATTEST_STATE_OFFERED ? 0 :
+		    ledger_event(session->ledger, ATTEST_EVENT_BEGIN);
 	pthread_mutex_unlock(&session->lock);
 	if (r == -EEXIST) {
 		snprintf(ret_error, error_len, "this ticket was used before (there is a record of it in %s): get a new "
 			 "one", session->config->state_dir);
+	} else if (r == -EPERM) {
+		snprintf(ret_error, error_len, "this VM is itself still being moved here (there is a record of it in %s): "
+			 "wait until it is complete", session->config->state_dir);
+		r = -EROFS;
 	} else if (r < 0 && r != -ECANCELED) {
 		snprintf(ret_error, error_len, "cannot record the move in %s: %s", session->config->state_dir,
 			 strerror(-r));
@@ -35,7 +46,7 @@ static int make_link(struct session *session, char *ret_error, size_t error_len)
 		.handshake = {
 			.role = config->role,
 			.keypair = config->keypair,
-			.connection = 1,
+			.connection = FIRST_CONNECTION,
 			.ciphers = config->ciphers,
 			.evidence = &attest_evidence_pinned,
 			.evidence_opaque = (void *)(uintptr_t)config->peer_key,
@@ -53,14 +64,41 @@ static int make_link(struct session *session, char *ret_error, size_t error_len)
 	return session->ops->connect(session, &link_config, ret_error, error_len);
 }
 
-static void take_sentence(const struct attest_record *record, const uint8_t *body, char *ret_sentence)
+/* The handshake is done: its number is used up, and the peer is the record's. */
+static int join(struct session *session)
 {
-	size_t len = record->body_len < SENTENCE_MAX ? record->body_len : SENTENCE_MAX, i;
+	const struct attest_session_input input = {
+		.event = ATTEST_EVENT_JOINED, .connection = FIRST_CONNECTION, .peer_key = session->config->peer_key,
+	};
+	int r;
+
+	pthread_mutex_lock(&session->lock);
+	r = session->ended ? -ECANCELED : ledger_step(session->ledger, &input, NULL);
+	pthread_mutex_unlock(&session->lock);
+	return r;
+}
+
+static void take_sentence(const uint8_t *body, size_t body_len, char *ret_sentence)
+{
+	size_t len = body_len < SENTENCE_MAX ? body_len : SENTENCE_MAX, i;
 
 	/* It goes to terminals and logs. */
 	for (i = 0; i < len; i++)
 		ret_sentence[i] = body[i] >= 0x20 && body[i] < 0x7f ? (char)body[i] : '?';
 	ret_sentence[len] = '\0';
+}
+
+static int take_abort(struct session *session, const struct attest_record *record, const uint8_t *body)
+{
+	char sentence[SENTENCE_MAX + 1];
+
+	if (record->body_len < ABORT_HEAD_LEN)
+		return -EPROTO;
+	memcpy(session->peer_token, body, ABORT_HEAD_LEN);
+	session->has_peer_token = true;
+	take_sentence(body + ABORT_HEAD_LEN, record->body_len - ABORT_HEAD_LEN, sentence);
+	session_end(session, SESSION_PEER_ABORT, -ECANCELED, "the other side aborted: %s", sentence);
+	return 1;
 }
 
 /* true: nothing that matters can follow; close first, the other side waits for that. */
@@ -73,11 +111,10 @@ static bool dispatch(struct session *session, const struct attest_record *record
 	case ATTEST_OP_PING:
 		return false;
 	case ATTEST_OP_ABORT:
-		take_sentence(record, body, sentence);
-		session_end(session, SESSION_PEER_ABORT, -ECANCELED, "the other side aborted: %s", sentence);
-		return true;
+		r = take_abort(session, record, body);
+		break;
 	case ATTEST_OP_ERROR:
-		take_sentence(record, body, sentence);
+		take_sentence(body, record->body_len, sentence);
 		session_end(session, SESSION_PEER_ERROR, -EIO, "the other side failed: %s", sentence);
 		return true;
 	default:
@@ -132,6 +169,13 @@ static void connect_and_serve(struct session *session)
 
 	if (r < 0) {
 		session_end(session, SESSION_LOCAL, r, "%s", error[0] != '\0' ? error : strerror(-r));
+		return;
+	}
+	r = join(session);
+	if (r < 0) {
+		session_end(session, SESSION_LOCAL, r == -ECANCELED ? r : -EROFS, "cannot record the connection in %s: %s",
+			    session->config->state_dir, strerror(-r));
+		serve(session);
 		return;
 	}
 	pthread_mutex_lock(&session->lock);

@@ -110,7 +110,7 @@ static int commit(struct source *source, const uint8_t hash[ATTEST_HASH_LEN], ui
 	int r;
 
 	pthread_mutex_lock(&session->lock);
-	r = session->ended ? -ECANCELED : ledger_write(session->ledger, LEDGER_IN_DOUBT);
+	r = session->ended ? -ECANCELED : ledger_event(session->ledger, ATTEST_EVENT_COMMIT);
 	if (r == 0) {
 		atomic_store(&session->stats.start_us, stats_now_us());
 		session_set_phase_locked(session, GMEM_PHASE_STARTED);
@@ -150,15 +150,29 @@ static int freeze(struct source *source, char *ret_error, size_t error_len)
 	return r;
 }
 
-/* Before START left: the guest may go on here. */
+static int note_frozen(struct source *source, char *ret_error, size_t error_len)
+{
+	struct session *session = &source->session;
+	int r;
+
+	pthread_mutex_lock(&session->lock);
+	r = session->ended ? -ECANCELED : ledger_event(session->ledger, ATTEST_EVENT_FREEZE);
+	pthread_mutex_unlock(&session->lock);
+	if (r < 0)
+		snprintf(ret_error, error_len, "the move has ended");
+	return r;
+}
+
+/* Before START left: the guest may go on here.  ABORTED is recorded before it does. */
 static void undo(struct source *source, int status, const char *error)
 {
 	struct backend *backend = source->guest->backend;
-	int r = backend->ops->thaw(backend);
+	int r;
 
+	session_end(&source->session, SESSION_LOCAL, status, "%s", error);
+	r = backend->ops->thaw(backend);
 	if (r < 0)
 		log_error("cannot thaw the VM: %s", strerror(-r));
-	session_end(&source->session, SESSION_LOCAL, status, "%s", error);
 }
 
 int source_start(struct source *source, const struct states *states, char *ret_error, size_t error_len)
@@ -175,7 +189,9 @@ int source_start(struct source *source, const struct states *states, char *ret_e
 	r = freeze(source, ret_error, error_len);
 	if (r < 0)
 		return r;
-	r = send_preliminaries(source, states, &manifest, hash, ret_error, error_len);
+	r = note_frozen(source, ret_error, error_len);
+	if (r == 0)
+		r = send_preliminaries(source, states, &manifest, hash, ret_error, error_len);
 	if (r == 0) {
 		r = publish(source, manifest);
 		if (r < 0) {

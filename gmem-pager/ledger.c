@@ -10,160 +10,232 @@
 
 #include <sodium.h>
 
-#include "ledger.h"
+#include <attest/session/record_file.h>
 
-#define NAME_LEN (2u * ATTEST_ID_LEN + 32u)
+#include "ledger.h"
 
 struct ledger {
 	int dir_fd;
-	enum attest_role role;
-	enum ledger_state state;
-	char name[NAME_LEN];
-	char temp_name[NAME_LEN + 8];
-	char ticket_hex[2 * ATTEST_ID_LEN + 1];
-	char peer_hex[2 * ATTEST_KEY_LEN + 1];
+	int lock_fd;		/* -1: not locked */
+	struct attest_session session;
 };
 
-static const char *const state_names[LEDGER_N_STATES] = {
-	"NONE", "OFFERED", "IN_DOUBT", "RESUMED", "RELEASED", "RUNNING", "COMPLETE", "LOST", "ABORTED",
-};
-
-/* Where each state may come from, one bit a state, by role. */
-#define FROM(state) (1u << LEDGER_##state)
-static const uint16_t source_from[LEDGER_N_STATES] = {
-	[LEDGER_OFFERED] = FROM(NONE), [LEDGER_IN_DOUBT] = FROM(OFFERED), [LEDGER_RESUMED] = FROM(IN_DOUBT),
-	[LEDGER_RELEASED] = FROM(IN_DOUBT), [LEDGER_ABORTED] = FROM(OFFERED),
-};
-static const uint16_t destination_from[LEDGER_N_STATES] = {
-	[LEDGER_OFFERED] = FROM(NONE), [LEDGER_RUNNING] = FROM(OFFERED), [LEDGER_COMPLETE] = FROM(RUNNING),
-	[LEDGER_LOST] = FROM(RUNNING), [LEDGER_ABORTED] = FROM(OFFERED),
-};
-
-const char *ledger_state_name(enum ledger_state state)
+int ledger_boot_id(char ret_id[SESSION_BOOT_ID_LEN + 1])
 {
-	return (unsigned int)state < LEDGER_N_STATES ? state_names[state] : "unknown";
-}
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t n;
 
-enum ledger_state ledger_state(const struct ledger *ledger)
-{
-	return ledger->state;
-}
-
-static bool may_follow(const struct ledger *ledger, enum ledger_state state)
-{
-	const uint16_t *from = ledger->role == ATTEST_INITIATOR ? source_from : destination_from;
-
-	return (unsigned int)state < LEDGER_N_STATES && (from[state] & (1u << ledger->state)) != 0;
-}
-
-static void read_boot_id(char *ret_id, size_t len)
-{
-	FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
-
-	if (file == NULL || fgets(ret_id, (int)len, file) == NULL)
-		snprintf(ret_id, len, "unknown");
-	ret_id[strcspn(ret_id, "\n")] = '\0';
-	if (file != NULL)
-		fclose(file);
-}
-
-static int write_temp(const struct ledger *ledger, enum ledger_state state)
-{
-	char text[512], boot_id[64];
-	int fd, len, r = 0;
-
-	read_boot_id(boot_id, sizeof(boot_id));
-	len = snprintf(text, sizeof(text), "gmem-record 1\nrole %s\nstate %s\nboot %s\nticket %s\npeer %s\nend\n",
-		       ledger->role == ATTEST_INITIATOR ? "source" : "destination", state_names[state], boot_id,
-		       ledger->ticket_hex, ledger->peer_hex);
-	fd = openat(ledger->dir_fd, ledger->temp_name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -errno;
-	if (write(fd, text, (size_t)len) != len)
-		r = errno != 0 ? -errno : -ENOSPC;
-	else if (fsync(fd) < 0)
-		r = -errno;
-	if (close(fd) < 0 && r == 0)
-		r = -errno;
-	return r;
+	n = read(fd, ret_id, SESSION_BOOT_ID_LEN);
+	close(fd);
+	if (n != (ssize_t)SESSION_BOOT_ID_LEN)
+		return -EIO;
+	ret_id[SESSION_BOOT_ID_LEN] = '\0';
+	return 0;
 }
 
-/* link() refuses an existing name, rename() replaces it. */
-static int install_temp(const struct ledger *ledger, bool first)
+enum attest_state ledger_state(const struct ledger *ledger)
 {
-	int fd = ledger->dir_fd, r;
-
-	if (first)
-		r = linkat(fd, ledger->temp_name, fd, ledger->name, 0);
-	else
-		r = renameat(fd, ledger->temp_name, fd, ledger->name);
-	if (r < 0)
-		r = -errno;
-	if (first || r < 0)
-		unlinkat(fd, ledger->temp_name, 0);
-	if (r == 0 && fsync(fd) < 0)
-		r = -errno;
-	return r;
+	return ledger->session.record.state;
 }
 
-int ledger_write(struct ledger *ledger, enum ledger_state state)
+const uint8_t *ledger_token(const struct ledger *ledger)
 {
+	return ledger->session.has_token ? ledger->session.token : NULL;
+}
+
+/* ---- other sessions ---- */
+
+int ledger_judge_record(int dir_fd, const char *boot_id, struct attest_session_record *record)
+{
+	const struct attest_session_input input = { .event = ATTEST_EVENT_OPEN, .boot_id = boot_id };
+	struct attest_session session;
+	struct attest_session_plan plan;
 	int r;
 
-	if (state == ledger->state)
-		return 0;
-	if (!may_follow(ledger, state))
-		return -EPROTO;
-	errno = 0;
-	r = write_temp(ledger, state);
+	attest_session_load(&session, record);
+	r = attest_session_plan(&session, &input, &plan);
+	if (r < 0 || plan.row->n_acts == 0 || plan.row->acts[0] != ATTEST_ACT_RECORD)
+		return r;
+	r = record_file_store(dir_fd, &plan.record, false);
+	if (r < 0)
+		return r;
+	*record = plan.record;
+	return 1;
+}
+
+struct judge {
+	const char *boot_id;
+	unsigned int n_judged;
+};
+
+static int judge_one(int dir_fd, const char *name, void *opaque)
+{
+	struct judge *judge = opaque;
+	struct attest_session_record record;
+	int lock_fd, r = record_file_load(dir_fd, name, &record);
+
+	if (r < 0 || strcmp(record.boot_id, judge->boot_id) == 0)
+		return r;
+	lock_fd = record_file_lock(dir_fd, name);
+	if (lock_fd < 0)
+		return lock_fd == -EBUSY ? 0 : lock_fd;
+	r = record_file_load(dir_fd, name, &record);	/* under the lock */
 	if (r == 0)
-		r = install_temp(ledger, state == LEDGER_OFFERED);
-	if (r == 0)
-		ledger->state = state;
+		r = ledger_judge_record(dir_fd, judge->boot_id, &record);
+	close(lock_fd);
+	judge->n_judged += r == 1;
+	return r < 0 ? r : 0;
+}
+
+int ledger_judge(int dir_fd, const char *boot_id, unsigned int *ret_n_judged)
+{
+	struct judge judge = { .boot_id = boot_id };
+	int r = record_file_each(dir_fd, judge_one, &judge);
+
+	if (ret_n_judged != NULL)
+		*ret_n_judged = judge.n_judged;
 	return r;
 }
 
-int ledger_open(const char *dir, enum attest_role role, const uint8_t ticket_id[ATTEST_ID_LEN],
-		const uint8_t peer_key[ATTEST_KEY_LEN], struct ledger **ret_ledger)
+struct import_search {
+	const struct attest_session_record *own;
+	bool open;
+};
+
+/* A session that brings this VM here and is not through.  A VM without an id is not found. */
+static int find_import(int dir_fd, const char *name, void *opaque)
 {
-	struct ledger *ledger;
+	struct import_search *search = opaque;
+	struct attest_session_record record;
+	int r = record_file_load(dir_fd, name, &record);
+
+	if (r == 0 && record.role == ATTEST_RESPONDER && !session_table_is_final(record.role, record.state) &&
+	    !sodium_is_zero(record.vm_id, ATTEST_ID_LEN) &&
+	    memcmp(record.vm_id, search->own->vm_id, ATTEST_ID_LEN) == 0 &&
+	    memcmp(record.ticket_id, search->own->ticket_id, ATTEST_ID_LEN) != 0)
+		search->open = true;
+	return 0;	/* one that cannot be read was reported when the directory was opened */
+}
+
+static bool import_is_complete(const struct ledger *ledger)
+{
+	struct import_search search = { .own = &ledger->session.record };
+
+	return record_file_each(ledger->dir_fd, find_import, &search) == 0 && !search.open;
+}
+
+/* ---- this session ---- */
+
+static int lock(struct ledger *ledger)
+{
+	char name[RECORD_FILE_NAME_LEN];
+	int fd;
+
+	if (ledger->lock_fd >= 0)
+		return 0;
+	record_file_name(&ledger->session.record, name);
+	fd = record_file_lock(ledger->dir_fd, name);
+	if (fd < 0)
+		return fd == -EBUSY ? -EEXIST : fd;	/* who holds it has a record, or is about to */
+	ledger->lock_fd = fd;
+	return 0;
+}
+
+int ledger_step(struct ledger *ledger, const struct attest_session_input *input,
+		struct attest_session_plan *ret_plan)
+{
+	const bool first = input->event == ATTEST_EVENT_BEGIN;
+	struct attest_session_input own = *input;
+	struct attest_session_plan plan;
+	int r;
+
+	own.import_complete = first && import_is_complete(ledger);
+	r = attest_session_plan(&ledger->session, &own, &plan);
+	if (r < 0)
+		return r;
+	if (first)
+		r = lock(ledger);
+	if (r == 0 && plan.row->n_acts > 0 && plan.row->acts[0] == ATTEST_ACT_RECORD)
+		r = record_file_store(ledger->dir_fd, &plan.record, first);
+	if (r < 0)
+		return r;
+	attest_session_take(&ledger->session, &plan);
+	if (ret_plan != NULL)
+		*ret_plan = plan;
+	return 0;
+}
+
+int ledger_event(struct ledger *ledger, enum attest_event event)
+{
+	const struct attest_session_input input = {
+		.event = event, .connection = ledger->session.live, .manifest_matches = true, .all_present = true,
+	};
+
+	return ledger_step(ledger, &input, NULL);
+}
+
+static int open_dir(struct ledger *ledger, const char *dir)
+{
+	const struct attest_session_record *record = &ledger->session.record;
 	int r;
 
 	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
 		return -errno;
+	ledger->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (ledger->dir_fd < 0)
+		return -errno;
+	/* Found out now rather than when a guest hangs on it. */
+	r = record_file_try(ledger->dir_fd, record);
+	if (r == 0)
+		(void)ledger_judge(ledger->dir_fd, record->boot_id, NULL);	/* gmemctl says which cannot be read */
+	if (r < 0)
+		close(ledger->dir_fd);
+	return r;
+}
+
+int ledger_open(const struct ledger_config *config, struct ledger **ret_ledger)
+{
+	struct attest_session_record record = { .role = config->role };
+	uint8_t token[SESSION_TOKEN_LEN];
+	struct ledger *ledger;
+	int r;
+
+	memcpy(record.ticket_id, config->ticket_id, ATTEST_ID_LEN);
+	memcpy(record.vm_id, config->vm_id, ATTEST_ID_LEN);
+	memcpy(record.peer_key, config->peer_key, ATTEST_KEY_LEN);
+	r = ledger_boot_id(record.boot_id);
+	if (r < 0)
+		return r;
 	ledger = calloc(1, sizeof(*ledger));
 	if (ledger == NULL)
 		return -ENOMEM;
-	ledger->role = role;
-	sodium_bin2hex(ledger->ticket_hex, sizeof(ledger->ticket_hex), ticket_id, ATTEST_ID_LEN);
-	sodium_bin2hex(ledger->peer_hex, sizeof(ledger->peer_hex), peer_key, ATTEST_KEY_LEN);
-	snprintf(ledger->name, sizeof(ledger->name), "%s.%s", ledger->ticket_hex,
-		 role == ATTEST_INITIATOR ? "source" : "destination");
-	snprintf(ledger->temp_name, sizeof(ledger->temp_name), "%s.new", ledger->name);
-	ledger->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (ledger->dir_fd < 0) {
-		r = -errno;
-		goto err_free;
+	ledger->lock_fd = -1;
+	attest_session_init(&ledger->session, &record);
+	if (config->keypair != NULL) {
+		r = attest_session_token(config->keypair, config->role, config->peer_key,
+					 ledger->session.record.session_id, token);
+		if (r == 0)
+			attest_session_set_token(&ledger->session, token);
 	}
-	/* Found out now rather than when a guest hangs on it. */
-	r = write_temp(ledger, LEDGER_NONE);
-	unlinkat(ledger->dir_fd, ledger->temp_name, 0);
-	if (r < 0)
-		goto err_close;
+	if (r == 0)
+		r = open_dir(ledger, config->dir);
+	if (r < 0) {
+		free(ledger);
+		return r;
+	}
 	*ret_ledger = ledger;
 	return 0;
-
-err_close:
-	close(ledger->dir_fd);
-err_free:
-	free(ledger);
-	return r;
 }
 
 void ledger_close(struct ledger *ledger)
 {
 	if (ledger == NULL)
 		return;
+	if (ledger->lock_fd >= 0)
+		close(ledger->lock_fd);
 	close(ledger->dir_fd);
+	sodium_memzero(ledger->session.token, sizeof(ledger->session.token));
 	free(ledger);
 }

@@ -1,22 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The durable record of one session on one side: what makes sure that exactly
- * one side runs.  One small file, named after ticket and role, replaced by
- * write, fsync, rename, fsync of the directory.
+ * one side runs.  The rules are attest/session/session.table; this is the file
+ * behind them: a step is written down before its caller may act on it.
  *
- *   source       OFFERED -> IN_DOUBT -> RELEASED
- *                   |          `-----> RESUMED     (the destination never ran)
- *                   `----------------> ABORTED
- *   destination  OFFERED -> RUNNING -> COMPLETE
- *                   |          `-----> LOST
- *                   `----------------> ABORTED
- *
- * Each state is durable before the act that it allows:
- *   OFFERED   the first handshake byte       RUNNING   the VMM runs the guest
- *   IN_DOUBT  START                          COMPLETE  COMPLETE is sent
- *   ABORTED   the abort is told to the peer  RELEASED  the source frees a page
- *   RESUMED   the source thaws
- * A ticket that has a record is burnt: it starts no second session.
+ * A ticket that has a record is burnt: it starts no second session.  From "begin"
+ * until ledger_close() the session is locked: gmemctl keeps its hands off it.
  */
 #ifndef GMEM_PAGER_LEDGER_H
 #define GMEM_PAGER_LEDGER_H
@@ -24,40 +13,62 @@
 #include <stdint.h>
 
 #include <attest/attest.h>
+#include <attest/session/session.h>
 
-enum ledger_state {
-	LEDGER_NONE = 0,
-	LEDGER_OFFERED,
-	LEDGER_IN_DOUBT,
-	LEDGER_RESUMED,
-	LEDGER_RELEASED,
-	LEDGER_RUNNING,
-	LEDGER_COMPLETE,
-	LEDGER_LOST,
-	LEDGER_ABORTED,
-	LEDGER_N_STATES,
+struct ledger_config {
+	const char *dir;			/* made (mode 0700) if its parent is there */
+	enum attest_role role;			/* of this side */
+	uint8_t ticket_id[ATTEST_ID_LEN];
+	uint8_t vm_id[ATTEST_ID_LEN];
+	uint8_t peer_key[ATTEST_KEY_LEN];	/* the peer's pinned public key */
+	const struct attest_keypair *keypair;	/* for the abort token; NULL: none is given or believed */
 };
 
 struct ledger;
 
 /*
- * Open the record's directory, making it (mode 0700) if its parent is there.
- * @role: of this side.  @peer_key: the peer's pinned public key.
- * -errno: the directory cannot be made, opened or written.
+ * Open the records' directory.  Records of another boot that nobody holds are
+ * judged first, see ledger_judge().
+ * -errno: the directory cannot be made, opened or written; -EINVAL: the peer's key is none.
  */
-int ledger_open(const char *dir, enum attest_role role, const uint8_t ticket_id[ATTEST_ID_LEN],
-		const uint8_t peer_key[ATTEST_KEY_LEN], struct ledger **ret_ledger);
+int ledger_open(const struct ledger_config *config, struct ledger **ret_ledger);
 
 void ledger_close(struct ledger *ledger);
 
 /*
- * Make @state durable.  Blocks for the disk.  0 if it is that state already.
- * -EEXIST OFFERED, and the ticket has a record; -EPROTO not a step of the table
- * above; else -errno of the file system, the record may be the old or the new one.
+ * @input happened: make the step durable, then go on to the next state.  Blocks for
+ * the disk.  What may be done then is in @ret_plan->row->acts; NULL: not asked for.
+ * -EEXIST begin, and the ticket has a record; -EPROTO no such step in this state;
+ * -EPERM a guard does not hold; else -errno of the file system, the record may be the
+ * old or the new one.  On failure nothing may be done.
  */
-int ledger_write(struct ledger *ledger, enum ledger_state state);
+int ledger_step(struct ledger *ledger, const struct attest_session_input *input,
+		struct attest_session_plan *ret_plan);
 
-enum ledger_state ledger_state(const struct ledger *ledger);
-const char *ledger_state_name(enum ledger_state state);
+/* The same for an event of the present connection that needs no more than its name. */
+int ledger_event(struct ledger *ledger, enum attest_event event);
+
+/* What stands on the disk. */
+enum attest_state ledger_state(const struct ledger *ledger);
+
+/* This session's abort token; NULL without a key pair. */
+const uint8_t *ledger_token(const struct ledger *ledger);
+
+/*
+ * Give the event "open" to each record in @dir_fd that is of another boot than
+ * @boot_id (SESSION_BOOT_ID_LEN characters) and that no process holds.
+ * @ret_n_judged, may be NULL: records that changed.  -errno: the directory, or the first record that
+ * cannot be read or written; the others are judged all the same.
+ */
+int ledger_judge(int dir_fd, const char *boot_id, unsigned int *ret_n_judged);
+
+/*
+ * The same for one record whose lock the caller holds.
+ * 1: @record changed, and is durable; 0: it stays as it is.
+ */
+int ledger_judge_record(int dir_fd, const char *boot_id, struct attest_session_record *record);
+
+/* This boot's id, from the kernel. */
+int ledger_boot_id(char ret_id[SESSION_BOOT_ID_LEN + 1]);
 
 #endif

@@ -13,7 +13,7 @@
  * MANIFEST  total_len:32 offset:32 data
  * START     manifest_hash[32] n_pages:64 n_states:32 epoch:32
  * STARTED   empty
- * ABORT     sentence; from the pager: it never ran and never will
+ * ABORT     token[32] sentence; from the pager with the token: it never ran and never will; from the source zeros
  * COMPLETE  n_pages:64
  * RELEASED  empty
  * REQUEST   entries of wanted:64 first:64 n_pages:32; wanted is in the run
@@ -26,6 +26,7 @@
 #define GMEM_PAGER_MESSAGES_H
 
 #include <attest/attest.h>
+#include <attest/session/session.h>
 #include <gmem/gmem.h>
 
 #define MESSAGES_VERSION 1u
@@ -46,6 +47,7 @@
 #define REQUEST_MAX_ENTRIES 64u
 #define CREDIT_LEN 8u
 #define SENTENCE_MAX 240u
+#define ABORT_HEAD_LEN SESSION_TOKEN_LEN
 
 /* The largest run of pages in one record, by lane; urgent ones stay small to be early. */
 #define URGENT_MAX_RUN 16u

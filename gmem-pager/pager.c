@@ -59,12 +59,13 @@ static enum gmem_phase pager_end_phase(struct session *session, enum session_cau
 	int r;
 
 	if (session->phase == GMEM_PHASE_RUNNING) {
-		if (ledger_write(session->ledger, LEDGER_LOST) < 0)
+		if (ledger_event(session->ledger, session_end_event(cause)) < 0)
 			log_warn("cannot record LOST in %s", session->config->state_dir);
 		append(error, error_len, "; the guest cannot go on without its missing pages");
 		return GMEM_PHASE_FAILED;
 	}
-	r = ledger_state(session->ledger) == LEDGER_OFFERED ? ledger_write(session->ledger, LEDGER_ABORTED) : 0;
+	r = ledger_state(session->ledger) == ATTEST_STATE_OFFERED ?
+	    ledger_event(session->ledger, session_end_event(cause)) : 0;
 	if (r < 0) {
 		append(error, error_len, "; and the abort cannot be recorded");
 		return GMEM_PHASE_FAILED;
@@ -149,7 +150,7 @@ static int record_running(struct pager *pager)
 	int r;
 
 	pthread_mutex_lock(&session->lock);
-	r = session->ended ? -ECANCELED : ledger_write(session->ledger, LEDGER_RUNNING);
+	r = session->ended ? -ECANCELED : ledger_event(session->ledger, ATTEST_EVENT_RUN);
 	if (r == 0) {
 		atomic_store(&pager->guest->may_convert, true);
 		session_set_phase_locked(session, GMEM_PHASE_RUNNING);
@@ -223,7 +224,7 @@ static void complete(struct pager *pager)
 
 	pthread_mutex_lock(&session->lock);
 	if (!session->ended && session->phase == GMEM_PHASE_RUNNING) {
-		r = ledger_write(session->ledger, LEDGER_COMPLETE);
+		r = ledger_event(session->ledger, ATTEST_EVENT_PRESENT);
 		if (r == 0) {
 			atomic_store(&session->stats.complete_us, stats_now_us());
 			done = session_set_phase_locked(session, GMEM_PHASE_COMPLETE);

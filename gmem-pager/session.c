@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "messages.h"
 #include "session.h"
+#include "wire.h"
 
 #define GOODBYE_MS 1000		/* for the peer to read why, and close first */
 #define EXPLAIN_MS 500		/* for the control lane to say why another lane was closed */
@@ -37,6 +39,19 @@ static void raise_fd(int fd)
 		return;	/* EAGAIN: it is readable already */
 }
 
+static int open_ledger(struct session *session)
+{
+	const struct session_config *config = session->config;
+	struct ledger_config ledger_config = {
+		.dir = config->state_dir, .role = config->role, .keypair = config->keypair,
+	};
+
+	memcpy(ledger_config.ticket_id, config->ticket_id, ATTEST_ID_LEN);
+	memcpy(ledger_config.vm_id, config->vm_id, ATTEST_ID_LEN);
+	memcpy(ledger_config.peer_key, config->peer_key, ATTEST_KEY_LEN);
+	return ledger_open(&ledger_config, &session->ledger);
+}
+
 int session_init(struct session *session, const struct session_config *config, const struct session_ops *ops,
 		 char *ret_error, size_t error_len)
 {
@@ -45,7 +60,7 @@ int session_init(struct session *session, const struct session_config *config, c
 	memset(session, 0, sizeof(*session));
 	session->config = config;
 	session->ops = ops;
-	r = ledger_open(config->state_dir, config->role, config->ticket_id, config->peer_key, &session->ledger);
+	r = open_ledger(session);
 	if (r < 0) {
 		snprintf(ret_error, error_len, "cannot keep records in %s: %s; name a directory on a disk that can be "
 			 "written with --state-dir", config->state_dir, strerror(-r));
@@ -85,6 +100,21 @@ int session_thread(pthread_t *ret_thread, void *(*run)(void *), void *arg)
 	r = -pthread_create(ret_thread, NULL, run, arg);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return r;
+}
+
+/* The event of the table that an end is. */
+enum attest_event session_end_event(enum session_cause cause)
+{
+	switch (cause) {
+	case SESSION_LOST:
+		return ATTEST_EVENT_GIVE_UP;	/* nothing dials again in this version */
+	case SESSION_PEER_ABORT:
+		return ATTEST_EVENT_ABORT;
+	case SESSION_PEER_ERROR:
+		return ATTEST_EVENT_ERROR;
+	default:
+		return ATTEST_EVENT_STOP;
+	}
 }
 
 static void deadline_in(struct timespec *ret_ts, int ms)
@@ -132,13 +162,22 @@ bool session_set_phase(struct session *session, enum gmem_phase phase)
 	return ok;
 }
 
+/* ABORT from the destination carries the token "never ran": its ABORTED is durable by now, see end_phase(). */
 static void tell_peer(struct session *session, enum gmem_phase phase, const char *sentence)
 {
 	const enum attest_op op = phase == GMEM_PHASE_ABORTED ? ATTEST_OP_ABORT : ATTEST_OP_ERROR;
-	const size_t len = strnlen(sentence, SENTENCE_MAX);
+	const bool with_token = session->config->role == ATTEST_RESPONDER && ledger_token(session->ledger) != NULL &&
+				ledger_state(session->ledger) == ATTEST_STATE_ABORTED;
+	uint8_t body[ABORT_HEAD_LEN + SENTENCE_MAX] = { 0 }, *at = body;
 
-	if (atomic_load(&session->link.up))
-		(void)lane_send_op(&session->link.lanes[ATTEST_LANE_CONTROL], op, sentence, (uint32_t)len);
+	if (!atomic_load(&session->link.up))
+		return;
+	if (op == ATTEST_OP_ABORT && with_token)
+		memcpy(body, ledger_token(session->ledger), ABORT_HEAD_LEN);
+	if (op == ATTEST_OP_ABORT)
+		at += ABORT_HEAD_LEN;
+	at = wire_put_bytes(at, sentence, strnlen(sentence, SENTENCE_MAX));
+	(void)lane_send_op(&session->link.lanes[ATTEST_LANE_CONTROL], op, body, (uint32_t)(at - body));
 }
 
 void session_end(struct session *session, enum session_cause cause, int status, const char *format, ...)

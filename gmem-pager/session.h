@@ -79,6 +79,8 @@ struct session {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	enum gmem_phase phase;		/* lock */
+	bool has_peer_token;		/* control thread, and lock held in end_phase(): ABORT brought one */
+	uint8_t peer_token[SESSION_TOKEN_LEN];
 	bool ended;			/* lock; COMPLETE counts */
 	int status;			/* lock; of the end, -errno */
 	char error[SESSION_ERROR_LEN];	/* lock */
@@ -119,6 +121,9 @@ bool session_set_phase_locked(struct session *session, enum gmem_phase phase);
 /* End the move; the first call counts.  @status: -errno for the VMM. */
 void session_end(struct session *session, enum session_cause cause, int status, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
+
+/* The event of the session's table that an end with @cause is. */
+enum attest_event session_end_event(enum session_cause cause);
 
 /*
  * A lane's thread got @status from lane_recv() or lane_send().  Waits a moment

@@ -41,6 +41,9 @@ static int take_started(struct source *source)
 	pthread_mutex_lock(&session->lock);
 	ok = !session->ended && session->phase == GMEM_PHASE_STARTED;
 	if (ok) {
+		/* GIVEN guards against an operator's mistake; IN_DOUBT, if that is what stays, resumes nothing by itself. */
+		if (ledger_event(session->ledger, ATTEST_EVENT_STARTED) < 0)
+			log_warn("cannot record GIVEN in %s", session->config->state_dir);
 		atomic_store(&session->stats.started_us, stats_now_us());
 		session_set_phase_locked(session, GMEM_PHASE_RUNNING);
 	}
@@ -62,7 +65,7 @@ static int take_complete(struct source *source, const struct attest_record *reco
 	pthread_mutex_lock(&session->lock);
 	ok = !session->ended && session->phase == GMEM_PHASE_RUNNING;
 	if (ok)
-		r = ledger_write(session->ledger, LEDGER_RELEASED);
+		r = ledger_event(session->ledger, ATTEST_EVENT_COMPLETE);
 	if (ok && r == 0) {
 		atomic_store(&session->stats.complete_us, stats_now_us());
 		session_set_phase_locked(session, GMEM_PHASE_COMPLETE);
@@ -104,8 +107,16 @@ static void append(char *error, size_t error_len, const char *text)
 /* The destination says that it never ran and never will: record that, then thaw. */
 static enum gmem_phase resume(struct source *source, char *error, size_t error_len)
 {
-	int r = ledger_write(source->session.ledger, LEDGER_RESUMED);
+	const struct attest_session_input input = {
+		.event = ATTEST_EVENT_ABORT,
+		.token = source->session.has_peer_token ? source->session.peer_token : NULL,
+	};
+	int r = ledger_step(source->session.ledger, &input, NULL);
 
+	if (r == -EPERM) {
+		append(error, error_len, "; but without this session's abort token, so the VM stays frozen (in doubt)");
+		return GMEM_PHASE_FAILED;
+	}
 	if (r < 0) {
 		append(error, error_len, "; that cannot be recorded, so the VM stays frozen");
 		return GMEM_PHASE_FAILED;
@@ -133,7 +144,8 @@ static enum gmem_phase source_end_phase(struct session *session, enum session_ca
 		append(error, error_len, "; START had left, the VM stays frozen (in doubt)");
 		return GMEM_PHASE_FAILED;
 	}
-	if (ledger_state(session->ledger) == LEDGER_OFFERED && ledger_write(session->ledger, LEDGER_ABORTED) < 0)
+	if (ledger_state(session->ledger) == ATTEST_STATE_OFFERED &&
+	    ledger_event(session->ledger, session_end_event(cause)) < 0)
 		log_warn("cannot record ABORTED in %s", session->config->state_dir);
 	return GMEM_PHASE_ABORTED;
 }

@@ -33,6 +33,18 @@ static int take_state(struct pager *pager, struct wire_reader *reader)
 	return r;
 }
 
+/* A step of the session's table that came as a record. */
+static int step(struct pager *pager, enum attest_event event)
+{
+	struct session *session = &pager->session;
+	int r;
+
+	pthread_mutex_lock(&session->lock);
+	r = session->ended ? 0 : ledger_event(session->ledger, event);
+	pthread_mutex_unlock(&session->lock);
+	return r < 0 ? -EPROTO : 0;
+}
+
 static int take_manifest(struct pager *pager, struct wire_reader *reader)
 {
 	const uint32_t total_len = wire_get32(reader), offset = wire_get32(reader);
@@ -52,7 +64,7 @@ static int take_manifest(struct pager *pager, struct wire_reader *reader)
 		return -EPROTO;
 	memcpy(pager->manifest_bytes + offset, reader->at, reader->left);
 	pager->manifest_have += reader->left;
-	return 0;
+	return pager->manifest_have == total_len ? step(pager, ATTEST_EVENT_MANIFEST) : 0;
 }
 
 static int check_hash(const struct pager *pager, const uint8_t announced[ATTEST_HASH_LEN])
@@ -111,9 +123,10 @@ static int take_start(struct pager *pager, struct wire_reader *reader)
 		session_end(session, SESSION_LOCAL, r, "no memory for the manifest");
 	if (r < 0)
 		return r;
-	if (manifest->n_pages != n_pages) {
+	r = manifest->n_pages == n_pages ? step(pager, ATTEST_EVENT_START) : -EPROTO;
+	if (r < 0) {
 		manifest_free(manifest);
-		return -EPROTO;
+		return r;
 	}
 	return begin(pager, manifest);
 }

@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: MIT
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <attest/session/record_file.h>
 
 #include "check.h"
 #include "ledger.h"
 
-static const uint8_t ticket[ATTEST_ID_LEN] = { 1, 2, 3 };
 static const uint8_t peer[ATTEST_KEY_LEN] = { 9 };
+static struct ledger_config config = { .ticket_id = { 1, 2, 3 }, .vm_id = { 5 }, .peer_key = { 9 } };
 static char dir[64];
+
+#define SOURCE_NAME "0102030000000000000000000000000000000000000000000000000000000000.source"
+#define OTHER_BOOT "99999999-2222-3333-4444-555555555555"
 
 static struct ledger *open_new(enum attest_role role)
 {
@@ -18,15 +24,19 @@ static struct ledger *open_new(enum attest_role role)
 	strcpy(dir, "/tmp/gmem-ledger-XXXXXX");
 	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(dir));
 	strcat(dir, "/state");
-	CU_ASSERT_EQUAL_FATAL(ledger_open(dir, role, ticket, peer, &ledger), 0);
+	config.dir = dir;
+	config.role = role;
+	CU_ASSERT_EQUAL_FATAL(ledger_open(&config, &ledger), 0);
 	return ledger;
 }
 
 static void close_all(struct ledger *ledger)
 {
-	DIR *d = opendir(dir);
+	DIR *d;
 	struct dirent *entry;
 
+	ledger_close(ledger);
+	d = opendir(dir);
 	while ((entry = readdir(d)) != NULL)
 		if (entry->d_name[0] != '.')
 			unlinkat(dirfd(d), entry->d_name, 0);
@@ -34,47 +44,73 @@ static void close_all(struct ledger *ledger)
 	rmdir(dir);
 	*strrchr(dir, '/') = '\0';
 	rmdir(dir);
-	ledger_close(ledger);
 }
 
-static void test_only_the_steps_of_the_table(void)
+static int join(struct ledger *ledger)
 {
-	static const enum ledger_state source_path[] = { LEDGER_OFFERED, LEDGER_IN_DOUBT, LEDGER_RELEASED };
-	static const enum ledger_state pager_path[] = { LEDGER_OFFERED, LEDGER_RUNNING, LEDGER_COMPLETE };
-	const enum ledger_state *path;
-	struct ledger *ledger;
-	int role, i, state;
+	const struct attest_session_input input = {
+		.event = ATTEST_EVENT_JOINED, .connection = 1, .peer_key = peer,
+	};
 
-	for (role = ATTEST_INITIATOR; role <= ATTEST_RESPONDER; role++) {
-		ledger = open_new((enum attest_role)role);
-		path = role == ATTEST_INITIATOR ? source_path : pager_path;
-		for (i = 0; i < 3; i++) {
-			/* Nothing leads from a state of the other side's, nor back. */
-			CU_ASSERT_EQUAL(ledger_write(ledger, role == ATTEST_INITIATOR ? LEDGER_RUNNING : LEDGER_IN_DOUBT),
-					-EPROTO);
-			CU_ASSERT_EQUAL(ledger_write(ledger, path[i]), 0);
-			CU_ASSERT_EQUAL(ledger_write(ledger, path[i]), 0);
-		}
-		for (state = LEDGER_OFFERED; state < LEDGER_N_STATES; state++)
-			if (state != (int)path[2])
-				CU_ASSERT_EQUAL(ledger_write(ledger, (enum ledger_state)state), -EPROTO);
-		close_all(ledger);
+	return ledger_step(ledger, &input, NULL);
+}
+
+static bool disk_says(struct ledger *ledger, const char *name, enum attest_state state)
+{
+	struct attest_session_record record;
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = record_file_load(fd, name, &record);
+
+	close(fd);
+	return r == 0 && record.state == state && (ledger == NULL || ledger_state(ledger) == state);
+}
+
+static void test_each_step_is_on_the_disk(void)
+{
+	static const struct {
+		enum attest_event event;
+		enum attest_state state;
+	} steps[] = {
+		{ ATTEST_EVENT_BEGIN, ATTEST_STATE_OFFERED }, { ATTEST_EVENT_JOINED, ATTEST_STATE_OFFERED },
+		{ ATTEST_EVENT_FREEZE, ATTEST_STATE_OFFERED }, { ATTEST_EVENT_COMMIT, ATTEST_STATE_IN_DOUBT },
+		{ ATTEST_EVENT_STARTED, ATTEST_STATE_GIVEN }, { ATTEST_EVENT_COMPLETE, ATTEST_STATE_RELEASED },
+	};
+	struct ledger *ledger = open_new(ATTEST_INITIATOR);
+	size_t i;
+
+	for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		/* What belongs to the other side, or to no state, is refused and changes nothing. */
+		CU_ASSERT_EQUAL(ledger_event(ledger, ATTEST_EVENT_RUN), -EPROTO);
+		CU_ASSERT_EQUAL(steps[i].event == ATTEST_EVENT_JOINED ? join(ledger) :
+				ledger_event(ledger, steps[i].event), 0);
+		CU_ASSERT_TRUE(disk_says(ledger, SOURCE_NAME, steps[i].state));
 	}
+	CU_ASSERT_EQUAL(ledger_event(ledger, ATTEST_EVENT_STOP), -EPROTO);
+	close_all(ledger);
 }
 
 static void test_never_ran_is_said_only_before_running(void)
 {
 	struct ledger *ledger = open_new(ATTEST_RESPONDER);
+	struct attest_session_plan plan;
+	const struct attest_session_input stop = { .event = ATTEST_EVENT_STOP };
 
-	CU_ASSERT_EQUAL(ledger_write(ledger, LEDGER_OFFERED), 0);
-	CU_ASSERT_EQUAL(ledger_write(ledger, LEDGER_RUNNING), 0);
-	CU_ASSERT_EQUAL(ledger_write(ledger, LEDGER_ABORTED), -EPROTO);
-	CU_ASSERT_EQUAL(ledger_write(ledger, LEDGER_LOST), 0);
+	CU_ASSERT_EQUAL(ledger_event(ledger, ATTEST_EVENT_BEGIN), 0);
+	CU_ASSERT_EQUAL(join(ledger), 0);
+	CU_ASSERT_EQUAL(ledger_event(ledger, ATTEST_EVENT_START), -EPERM);	/* before its manifest */
+	CU_ASSERT_EQUAL(ledger_event(ledger, ATTEST_EVENT_MANIFEST), 0);
+	CU_ASSERT_EQUAL(ledger_event(ledger, ATTEST_EVENT_START), 0);
+	CU_ASSERT_EQUAL(ledger_event(ledger, ATTEST_EVENT_RUN), 0);
+	CU_ASSERT_EQUAL(ledger_state(ledger), ATTEST_STATE_RUNNING);
+	CU_ASSERT_EQUAL(ledger_step(ledger, &stop, &plan), 0);
+	CU_ASSERT_EQUAL(ledger_state(ledger), ATTEST_STATE_LOST);
+	CU_ASSERT_EQUAL(plan.row->acts[1], ATTEST_ACT_SEND_ERROR);
 	close_all(ledger);
 	ledger = open_new(ATTEST_RESPONDER);
-	CU_ASSERT_EQUAL(ledger_write(ledger, LEDGER_OFFERED), 0);
-	CU_ASSERT_EQUAL(ledger_write(ledger, LEDGER_ABORTED), 0);
-	CU_ASSERT_EQUAL(ledger_write(ledger, LEDGER_RUNNING), -EPROTO);
+	CU_ASSERT_EQUAL(ledger_event(ledger, ATTEST_EVENT_BEGIN), 0);
+	CU_ASSERT_EQUAL(ledger_step(ledger, &stop, &plan), 0);
+	CU_ASSERT_EQUAL(ledger_state(ledger), ATTEST_STATE_ABORTED);
+	CU_ASSERT_EQUAL(plan.row->acts[1], ATTEST_ACT_SEND_ABORT);
+	CU_ASSERT_EQUAL(ledger_event(ledger, ATTEST_EVENT_RUN), -EPROTO);
 	close_all(ledger);
 }
 
@@ -82,28 +118,52 @@ static void test_ticket_is_burnt(void)
 {
 	struct ledger *ledger = open_new(ATTEST_INITIATOR), *second = NULL, *other = NULL;
 
-	CU_ASSERT_EQUAL(ledger_write(ledger, LEDGER_OFFERED), 0);
-	CU_ASSERT_EQUAL_FATAL(ledger_open(dir, ATTEST_INITIATOR, ticket, peer, &second), 0);
-	CU_ASSERT_EQUAL(ledger_write(second, LEDGER_OFFERED), -EEXIST);
-	CU_ASSERT_EQUAL(ledger_state(second), LEDGER_NONE);
+	CU_ASSERT_EQUAL(ledger_event(ledger, ATTEST_EVENT_BEGIN), 0);
+	CU_ASSERT_EQUAL_FATAL(ledger_open(&config, &second), 0);
+	CU_ASSERT_EQUAL(ledger_event(second, ATTEST_EVENT_BEGIN), -EEXIST);
+	CU_ASSERT_EQUAL(ledger_state(second), ATTEST_STATE_NONE);
 	/* The other role has a record of its own: both sides may share a directory. */
-	CU_ASSERT_EQUAL_FATAL(ledger_open(dir, ATTEST_RESPONDER, ticket, peer, &other), 0);
-	CU_ASSERT_EQUAL(ledger_write(other, LEDGER_OFFERED), 0);
-	ledger_close(second);
+	config.role = ATTEST_RESPONDER;
+	CU_ASSERT_EQUAL_FATAL(ledger_open(&config, &other), 0);
+	CU_ASSERT_EQUAL(ledger_event(other, ATTEST_EVENT_BEGIN), 0);
+	/* Also when the process that burnt it is gone. */
+	ledger_close(ledger);
+	CU_ASSERT_EQUAL(ledger_event(second, ATTEST_EVENT_BEGIN), -EEXIST);
 	ledger_close(other);
-	close_all(ledger);
+	close_all(second);
+}
+
+static void test_half_imported_vm_is_no_source(void)
+{
+	struct ledger *import = open_new(ATTEST_RESPONDER), *source = NULL;
+
+	CU_ASSERT_EQUAL(ledger_event(import, ATTEST_EVENT_BEGIN), 0);
+	CU_ASSERT_EQUAL(join(import), 0);
+	config.role = ATTEST_INITIATOR;
+	config.ticket_id[0] ^= 0xff;
+	CU_ASSERT_EQUAL_FATAL(ledger_open(&config, &source), 0);
+	CU_ASSERT_EQUAL(ledger_event(source, ATTEST_EVENT_BEGIN), -EPERM);
+	CU_ASSERT_EQUAL(ledger_event(import, ATTEST_EVENT_MANIFEST), 0);
+	CU_ASSERT_EQUAL(ledger_event(import, ATTEST_EVENT_START), 0);
+	CU_ASSERT_EQUAL(ledger_event(import, ATTEST_EVENT_RUN), 0);
+	CU_ASSERT_EQUAL(ledger_event(source, ATTEST_EVENT_BEGIN), -EPERM);
+	CU_ASSERT_EQUAL(ledger_event(import, ATTEST_EVENT_PRESENT), 0);
+	CU_ASSERT_EQUAL(ledger_event(source, ATTEST_EVENT_BEGIN), 0);
+	config.ticket_id[0] ^= 0xff;
+	ledger_close(import);
+	close_all(source);
 }
 
 static void test_what_stands_in_the_file(void)
 {
 	struct ledger *ledger = open_new(ATTEST_INITIATOR);
-	char path[256], text[512] = "";
+	char path[256], text[2048] = "";
 	struct stat st;
 	FILE *file;
 
-	CU_ASSERT_EQUAL(ledger_write(ledger, LEDGER_OFFERED), 0);
-	CU_ASSERT_EQUAL(ledger_write(ledger, LEDGER_IN_DOUBT), 0);
-	snprintf(path, sizeof(path), "%s/0102030000000000000000000000000000000000000000000000000000000000.source", dir);
+	CU_ASSERT_EQUAL(ledger_event(ledger, ATTEST_EVENT_BEGIN), 0);
+	CU_ASSERT_EQUAL(join(ledger), 0);
+	snprintf(path, sizeof(path), "%s/" SOURCE_NAME, dir);
 	CU_ASSERT_EQUAL(stat(path, &st), 0);
 	CU_ASSERT_EQUAL(st.st_mode & 0777, 0600);
 	CU_ASSERT_EQUAL(stat(dir, &st), 0);
@@ -112,30 +172,102 @@ static void test_what_stands_in_the_file(void)
 	CU_ASSERT_PTR_NOT_NULL_FATAL(file);
 	CU_ASSERT_TRUE(fread(text, 1, sizeof(text) - 1, file) > 0);
 	fclose(file);
-	CHECK_CONTAINS(text, "gmem-record 1\nrole source\nstate IN_DOUBT\nboot ");
+	CHECK_CONTAINS(text, "gmem-record 2\nrole source\nstate OFFERED\nboot ");
 	CHECK_CONTAINS(text, "\npeer 0900");
+	CHECK_CONTAINS(text, "\nconnection 1\n");
 	CHECK_CONTAINS(text, "\nend\n");
 	strcat(path, ".new");
 	CU_ASSERT_NOT_EQUAL(stat(path, &st), 0);
 	close_all(ledger);
 }
 
+/* What @state becomes when @boot_id is this boot's. */
+static void judge(enum attest_role role, enum attest_state state, const char *boot_id, bool held,
+		  enum attest_state expected)
+{
+	struct attest_session_record record = { .role = role, .boot_id = OTHER_BOOT };
+	struct attest_session session;
+	struct ledger *ledger = open_new(role);
+	char name[RECORD_FILE_NAME_LEN];
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), lock_fd = -1;
+	unsigned int n_judged = 99;
+
+	attest_session_init(&session, &record);
+	session.record.state = state;
+	record_file_name(&session.record, name);
+	CU_ASSERT_EQUAL(record_file_store(fd, &session.record, true), 0);
+	if (held)
+		lock_fd = record_file_lock(fd, name);
+	CU_ASSERT_EQUAL(ledger_judge(fd, boot_id, &n_judged), 0);
+	CU_ASSERT_EQUAL(n_judged, state != expected);
+	CU_ASSERT_TRUE(disk_says(NULL, name, expected));
+	if (lock_fd >= 0)
+		close(lock_fd);
+	close(fd);
+	close_all(ledger);
+}
+
+static void test_records_of_another_boot_are_judged(void)
+{
+	static const char now[] = "11111111-2222-3333-4444-555555555555";
+
+	judge(ATTEST_INITIATOR, ATTEST_STATE_OFFERED, now, false, ATTEST_STATE_LOST);
+	judge(ATTEST_INITIATOR, ATTEST_STATE_IN_DOUBT, now, false, ATTEST_STATE_LOST);
+	judge(ATTEST_INITIATOR, ATTEST_STATE_GIVEN, now, false, ATTEST_STATE_LOST);
+	judge(ATTEST_RESPONDER, ATTEST_STATE_OFFERED, now, false, ATTEST_STATE_ABORTED);
+	judge(ATTEST_RESPONDER, ATTEST_STATE_RUNNING, now, false, ATTEST_STATE_LOST);
+	/* what is over stays what it was; so does a record of this boot, or of a running process */
+	judge(ATTEST_INITIATOR, ATTEST_STATE_RELEASED, now, false, ATTEST_STATE_RELEASED);
+	judge(ATTEST_INITIATOR, ATTEST_STATE_RESUMED, now, false, ATTEST_STATE_RESUMED);
+	judge(ATTEST_RESPONDER, ATTEST_STATE_COMPLETE, now, false, ATTEST_STATE_COMPLETE);
+	judge(ATTEST_INITIATOR, ATTEST_STATE_IN_DOUBT, OTHER_BOOT, false, ATTEST_STATE_IN_DOUBT);
+	judge(ATTEST_INITIATOR, ATTEST_STATE_IN_DOUBT, now, true, ATTEST_STATE_IN_DOUBT);
+}
+
 static void test_directory_that_cannot_be_written(void)
 {
 	struct ledger *ledger = NULL;
 
-	CU_ASSERT_TRUE(ledger_open("/proc", ATTEST_INITIATOR, ticket, peer, &ledger) < 0);
-	CU_ASSERT_EQUAL(ledger_open("/nonexistent/state", ATTEST_INITIATOR, ticket, peer, &ledger), -ENOENT);
-	CU_ASSERT_EQUAL(ledger_open("/dev/null", ATTEST_INITIATOR, ticket, peer, &ledger), -ENOTDIR);
+	config.role = ATTEST_INITIATOR;
+	config.dir = "/proc";
+	CU_ASSERT_TRUE(ledger_open(&config, &ledger) < 0);
+	config.dir = "/nonexistent/state";
+	CU_ASSERT_EQUAL(ledger_open(&config, &ledger), -ENOENT);
+	config.dir = "/dev/null";
+	CU_ASSERT_EQUAL(ledger_open(&config, &ledger), -ENOTDIR);
 	CU_ASSERT_PTR_NULL(ledger);
 }
 
+/* The state directory goes away under a running session: no step, and no act may follow. */
+static void test_step_that_cannot_be_written(void)
+{
+	struct ledger *ledger = open_new(ATTEST_INITIATOR);
+	char path[256];
+
+	CU_ASSERT_EQUAL(ledger_event(ledger, ATTEST_EVENT_BEGIN), 0);
+	CU_ASSERT_EQUAL(join(ledger), 0);
+	CU_ASSERT_EQUAL(ledger_event(ledger, ATTEST_EVENT_FREEZE), 0);
+	snprintf(path, sizeof(path), "%s/" SOURCE_NAME, dir);
+	CU_ASSERT_EQUAL(unlink(path), 0);
+	strcat(path, ".new");
+	CU_ASSERT_EQUAL(mkdir(path, 0700), 0);
+	CU_ASSERT_EQUAL(ledger_event(ledger, ATTEST_EVENT_COMMIT), -EISDIR);
+	CU_ASSERT_EQUAL(ledger_state(ledger), ATTEST_STATE_OFFERED);
+	rmdir(path);
+	CU_ASSERT_EQUAL(ledger_event(ledger, ATTEST_EVENT_COMMIT), 0);
+	CU_ASSERT_EQUAL(ledger_state(ledger), ATTEST_STATE_IN_DOUBT);
+	close_all(ledger);
+}
+
 static const struct check checks[] = {
-	{ "only the steps of the table", test_only_the_steps_of_the_table },
+	{ "each step is on the disk", test_each_step_is_on_the_disk },
 	{ "\"never ran\" is said only before running", test_never_ran_is_said_only_before_running },
 	{ "a ticket is burnt", test_ticket_is_burnt },
+	{ "a half-imported VM is no source", test_half_imported_vm_is_no_source },
 	{ "what stands in the file", test_what_stands_in_the_file },
+	{ "records of another boot are judged", test_records_of_another_boot_are_judged },
 	{ "a directory that cannot be written", test_directory_that_cannot_be_written },
+	{ "a step that cannot be written", test_step_that_cannot_be_written },
 	{ NULL, NULL },
 };
 

@@ -72,7 +72,7 @@ static void spoil(enum attest_lane lane, enum attest_op op, int nth, enum bent_a
 	if (act != BENT_CUT && act != BENT_STALL)
 		CHECK_CONTAINS(duo.error, "the other side failed: a record");
 	CU_ASSERT_TRUE(duo.source_vm.frozen);
-	CU_ASSERT_TRUE(duo_ledger_says(&duo, "source", "IN_DOUBT"));
+	CU_ASSERT_TRUE(duo_ledger_says(&duo, "source", "GIVEN"));
 	duo_fini(&duo);
 }
 
@@ -192,6 +192,34 @@ static void test_link_lost_between_start_and_run(void)
 	duo_fini(&duo);
 }
 
+/* ABORT from the destination with a token that is not this session's, or with none. */
+static void abort_without_token(uint8_t first_byte, uint32_t len, bool malformed)
+{
+	uint8_t body[ABORT_HEAD_LEN + 5] = { first_byte };
+	struct duo duo;
+
+	duo_init(&duo, N_PRIVATE, 0);
+	CU_ASSERT_EQUAL_FATAL(duo_prepare(&duo), 0);
+	CU_ASSERT_EQUAL_FATAL(source_start(duo.source, &duo.states, duo.error, sizeof(duo.error)), 0);
+	CU_ASSERT_EQUAL_FATAL(duo_wait_pager(&duo, GMEM_PHASE_STARTED), GMEM_PHASE_STARTED);
+	memcpy(body + ABORT_HEAD_LEN, "trust", 5);
+	CU_ASSERT_EQUAL(lane_send_op(&duo.pager->session.link.lanes[ATTEST_LANE_CONTROL], ATTEST_OP_ABORT, body, len), 0);
+	CU_ASSERT_EQUAL(duo_wait_source(&duo, GMEM_PHASE_COMPLETE), GMEM_PHASE_FAILED);
+	CHECK_CONTAINS(duo_source_error(&duo, NULL), malformed ? "malformed" : "without this session's abort token");
+	CHECK_CONTAINS(duo.error, "in doubt");
+	CU_ASSERT_TRUE(duo.source_vm.frozen);
+	CU_ASSERT_EQUAL(duo.source_vm.n_thaws, 0);
+	CU_ASSERT_TRUE(duo_ledger_says(&duo, "source", "IN_DOUBT"));
+	duo_fini(&duo);
+}
+
+static void test_abort_without_token(void)
+{
+	abort_without_token(0, ABORT_HEAD_LEN + 5, false);
+	abort_without_token(0xaa, ABORT_HEAD_LEN + 5, false);
+	abort_without_token(0, ABORT_HEAD_LEN - 1, true);
+}
+
 /* The sentence of the side that fails reaches the other one. */
 static void test_source_cannot_read(void)
 {
@@ -245,6 +273,7 @@ static const struct check checks[] = {
 	{ "stalled at START", test_start_stalled },
 	{ "one bit flipped in the manifest", test_manifest_altered },
 	{ "the link lost between START and run", test_link_lost_between_start_and_run },
+	{ "ABORT without the token after START", test_abort_without_token },
 	{ "the source cannot read its guest", test_source_cannot_read },
 	{ "the VM at the destination is gone", test_destination_vm_gone },
 	{ NULL, NULL },
