@@ -70,13 +70,13 @@ selftest_digest() {
 	LC_ALL=C sed -nE '/^(not )?ok |^1\.\.|^# (Totals|PASSED|FAILED)/{s/0x[0-9a-f]*//g; p}' "$2"
 }
 
-# The stock tests on the unpatched kernel, once per kernel: sets stock_dir.
+# The stock tests on the unpatched kernel, once per kernel and kind of host: sets stock_dir.
 selftests_stock() {
 	local dir how words name up=0
 
 	must "selftests (unpatched)" "$kscripts/selftests" stock
 	dir=$(tail -n1 "$step_log")
-	stock_dir=${dir%-*}-results
+	stock_dir=${dir%-*}-results-$(sha256sum <"$dev_top/tests/bed/lib/host.sh" | cut -c1-8)
 	mkdir -p "$stock_dir" || die "cannot write $stock_dir."
 	while read -r how words; do
 		name=$(selftest_name $words)
