@@ -6,8 +6,10 @@
  * memslot's userspace mapping cannot reach private memory.  Where the host may
  * see it at all, i.e. for software-protected VMs, go through the page cache.
  */
+#include <linux/fs.h>
 #include <linux/highmem.h>
 #include <linux/kvm_host.h>
+#include <linux/pagemap.h>
 
 #include "kvm_mm.h"
 
@@ -49,6 +51,31 @@ int kvm_gmem_read_page(struct kvm *kvm, struct kvm_memory_slot *slot, gfn_t gfn,
 	return 0;
 }
 EXPORT_SYMBOL_GPL(kvm_gmem_read_page);
+
+/* The same where nobody may sleep: what is not there is not brought. */
+int kvm_gmem_read_page_atomic(struct kvm_memory_slot *slot, gfn_t gfn, void *data,
+			      int offset, int len)
+{
+	pgoff_t index = gfn - slot->base_gfn + slot->gmem.pgoff;
+	struct file *file = get_file_active(&slot->gmem.file);
+	struct folio *folio;
+	int r = -EFAULT;
+
+	if (!file)
+		return -EFAULT;
+
+	folio = filemap_get_folio(file->f_mapping, index);
+	if (!IS_ERR(folio)) {
+		if (folio_test_uptodate(folio)) {
+			memcpy_from_page(data, folio_file_page(folio, index),
+					 offset, len);
+			r = 0;
+		}
+		folio_put(folio);
+	}
+	fput(file);
+	return r;
+}
 
 int kvm_gmem_write_page(struct kvm *kvm, struct kvm_memory_slot *slot, gfn_t gfn,
 			const void *data, int offset, int len)
