@@ -81,6 +81,7 @@ void guest_reread(void);
 void test_cap_refusals(void);
 void test_session_refusals(void);
 void test_argument_refusals(void);
+void test_disable_with_missing(void);
 void test_refused_whole(void);
 
 /* gmem_demand_paging_faults.c */
@@ -96,8 +97,19 @@ void test_prefault(void);
 void test_shared_memory(void);
 void test_vm_gone(void);
 
+/* gmem_demand_paging_races.c */
+void test_leader_leaves(void);
+void test_fail_closed_asleep(void);
+void test_vm_dead(void);
+void test_came_meanwhile(void);
+void test_counts_no_more(void);
+void test_evict_at_once(void);
+void test_discard_at_once(void);
+void test_own_steal(void);
+
 /* gmem_demand_paging_data.c */
 void test_attributes_keep_presence(void);
+void test_attributes_without_private(void);
 void test_mark_bitmap(void);
 void test_query_edges(void);
 void test_freeze_and_extract(void);
@@ -107,6 +119,8 @@ void test_fault_in_second_slot(void);
 /* gmem_demand_paging_slow.c */
 const char *userfaultfd_absent(void);
 void test_slow_bitmap(void);
+void test_slow_populate(void);
+void test_slow_extract(void);
 void test_long_range(void);
 
 /* gmem_demand_paging_stats.c */

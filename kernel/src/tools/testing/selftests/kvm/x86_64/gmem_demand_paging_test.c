@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * KVM demand paging on guest_memfd: what is refused first, then presence, exits,
- * waits, sessions, freeze and extract, discard, KVM's own accesses, what may not
- * hold up the VM, stats and tracepoints.
+ * waits, sessions, freeze and extract, discard, KVM's own accesses, pages that go
+ * while they are used, what may not hold up the VM, stats and tracepoints.
  */
 #include "gmem_demand_paging_env.h"
 
@@ -15,6 +15,7 @@ static const struct {
 	{ "session_refusals", test_session_refusals },
 	{ "argument_refusals", test_argument_refusals },
 	{ "attributes_keep_presence", test_attributes_keep_presence },
+	{ "attributes_without_private", test_attributes_without_private },
 	{ "mark_bitmap", test_mark_bitmap },
 	{ "query_edges", test_query_edges },
 	{ "exit_mode", test_exit_mode },
@@ -26,13 +27,24 @@ static const struct {
 	{ "freeze_and_extract", test_freeze_and_extract },
 	{ "discard_and_evict", test_discard_and_evict },
 	{ "evict_after_populate", test_evict_after_populate },
+	{ "disable_with_missing", test_disable_with_missing },
 	{ "refused_whole", test_refused_whole },
 	{ "fault_in_second_slot", test_fault_in_second_slot },
 	{ "kvm_access", test_kvm_access },
+	{ "own_steal", test_own_steal },
+	{ "leader_leaves", test_leader_leaves },
+	{ "fail_closed_asleep", test_fail_closed_asleep },
+	{ "vm_dead", test_vm_dead },
+	{ "came_meanwhile", test_came_meanwhile },
+	{ "counts_no_more", test_counts_no_more },
+	{ "evict_at_once", test_evict_at_once },
+	{ "discard_at_once", test_discard_at_once },
 	{ "refused_freeze", test_refused_freeze },
 	{ "prefault", test_prefault },
 	{ "shared_memory", test_shared_memory },
 	{ "slow_bitmap", test_slow_bitmap, userfaultfd_absent },
+	{ "slow_populate", test_slow_populate, userfaultfd_absent },
+	{ "slow_extract", test_slow_extract, userfaultfd_absent },
 	{ "long_range", test_long_range },
 	{ "stats", test_stats },
 	{ "map_ahead", test_map_ahead },
