@@ -97,6 +97,36 @@ void test_prefault(void);
 void test_shared_memory(void);
 void test_vm_gone(void);
 
+/* gmem_demand_paging_own_pv.c */
+const char *clock_pairing_absent(void);
+void test_own_clock(void);
+void test_own_wrmsr(void);
+void test_own_async_pf(void);
+void test_own_eoi(void);
+void test_own_hypercall(void);
+void test_own_hyperv(void);
+
+/* gmem_demand_paging_own_emul.c */
+const char *fep_absent(void);
+void test_own_string_io(void);
+void test_own_mmio(void);
+void test_own_emulator(void);
+void test_own_exchange(void);
+void test_own_fetch(void);
+void test_own_tables(void);
+
+/* gmem_demand_paging_own_nested.c */
+const char *nested_svm_absent(void);
+void test_own_vmrun(void);
+void test_own_npt(void);
+
+/* gmem_demand_paging_own_host.c */
+const char *xen_absent(void);
+void test_own_ioctls(void);
+void test_own_frozen(void);
+void test_own_xen(void);
+void test_own_dirty(void);
+
 /* gmem_demand_paging_races.c */
 void test_leader_leaves(void);
 void test_fail_closed_asleep(void);
