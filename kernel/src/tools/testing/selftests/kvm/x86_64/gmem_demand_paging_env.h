@@ -114,6 +114,7 @@ void test_own_emulator(void);
 void test_own_exchange(void);
 void test_own_fetch(void);
 void test_own_tables(void);
+void test_own_emulated_write(void);
 
 /* gmem_demand_paging_own_nested.c */
 const char *nested_svm_absent(void);

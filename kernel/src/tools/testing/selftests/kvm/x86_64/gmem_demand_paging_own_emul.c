@@ -334,3 +334,61 @@ void test_own_tables(void)
 {
 	own_each(tables, guest_outs);
 }
+
+/*
+ * An operand that is written and not read: its page is missing after the registers
+ * have changed, and they must not change twice.
+ */
+
+/* A port in the kernel: the instruction is executed again. */
+static void ins(struct own *o)
+{
+	vcpu_args_set(o->e.vcpu, 3, OWN_GPA(1) + 8, (uint64_t)PIC_MASK, 1ul);
+	own_sync(o, &page_1, 1, own_byte(1, 7) | 0x5a << 8 | own_byte(1, 9) << 16);
+}
+
+static void ins_many(struct own *o)
+{
+	const struct own_want wants[] = { page_1, { OWN_GFN(2), KVM_DP_EVENT_KVM } };
+
+	vcpu_args_set(o->e.vcpu, 3, OWN_GPA(2) - 3, (uint64_t)PIC_MASK, 6ul);
+	own_sync(o, wants, 2, own_byte(1, 4092) | 0x5a5a << 8);
+}
+
+static void guest_fep_push(void)
+{
+	asm volatile("mov %%rsp, %%rbx; mov %0, %%rsp;" KVM_FEP "push %1; mov %%rbx, %%rsp"
+		     : : "r"(OWN_GPA(1) + 24), "r"(1234ul) : "rbx", "memory");
+	GUEST_SYNC(*fep_word(16));
+}
+
+static void fep_push(struct own *o)
+{
+	own_sync(o, &page_1, 1, 1234);
+}
+
+/* Dirty as well as accessed. */
+static void tables_written(struct own *o)
+{
+	struct own_want wants[2] = { { 0, KVM_DP_EVENT_KVM }, page_1 };
+	uint64_t gfns[3], *pte;
+
+	tables_map(o, gfns);
+	wants[0].gfn = gfns[0];
+	pte = vm_get_page_table_entry(o->e.vm, TABLES_GVA);
+	*pte &= ~(BIT_ULL(5) | BIT_ULL(6));
+	TEST_ASSERT_EQ(mark(o->e.session, gfns[0], 1, KVM_DP_MARK_MISSING), 0);
+	vcpu_args_set(o->e.vcpu, 3, TABLES_GVA + 8, (uint64_t)PIC_MASK, 1ul);
+	own_sync(o, wants, 2, own_byte(1, 7) | 0x5a << 8 | own_byte(1, 9) << 16);
+	TEST_ASSERT_EQ(*pte & (BIT_ULL(5) | BIT_ULL(6)), BIT_ULL(5) | BIT_ULL(6));
+}
+
+void test_own_emulated_write(void)
+{
+	own_each(ins, guest_ins);
+	own_each(ins_many, guest_ins);
+	own_each(tables_written, guest_ins);
+	fep_set("1", fep_before);
+	own_each(fep_push, guest_fep_push);
+	fep_set(fep_before, NULL);
+}

@@ -43,6 +43,7 @@ static const struct {
 	{ "own_exchange", test_own_exchange, fep_absent },
 	{ "own_fetch", test_own_fetch, fep_absent },
 	{ "own_tables", test_own_tables },
+	{ "own_emulated_write", test_own_emulated_write, fep_absent },
 	{ "own_vmrun", test_own_vmrun, nested_svm_absent },
 	{ "own_npt", test_own_npt, nested_svm_absent },
 	{ "own_ioctls", test_own_ioctls },
