@@ -120,6 +120,8 @@ void test_own_emulated_write(void);
 const char *nested_svm_absent(void);
 void test_own_vmrun(void);
 void test_own_npt(void);
+void test_own_bitmaps(void);
+void test_own_assist(void);
 
 /* gmem_demand_paging_own_host.c */
 const char *xen_absent(void);

@@ -4,6 +4,7 @@
  * of its own under SVM.  Data page 0 is memory of L2, the next ones are these:
  */
 #include "gmem_demand_paging_own.h"
+#include "hyperv.h"
 #include "svm_util.h"
 
 #define PAGE_VMCB	1
@@ -263,4 +264,87 @@ void test_own_npt(void)
 	own_each(npt_missing, guest_vmrun);
 	own_each(neighbour_small, guest_neighbour);
 	own_each(neighbour_huge, guest_neighbour);
+}
+
+/* L2 reads an MSR that KVM intercepts and L1's bitmap does not. */
+static void l2_rdmsr(uint64_t *data)
+{
+	asm volatile("in %%dx, %%al" : : "d"(PORT) : "rax");
+	asm volatile("rdmsr" : : "c"(MSR_IA32_APICBASE) : "rax", "rdx");
+	l2_call(data);
+}
+
+static void guest_bitmaps(struct svm_test_data *svm)
+{
+	struct vmcb *vmcb = l1_setup(svm);
+
+	svm->vmcb->save.rip = (uint64_t)l2_rdmsr;
+	svm->vmcb->control.intercept |= BIT_ULL(INTERCEPT_MSR_PROT) |
+					BIT_ULL(INTERCEPT_IOIO_PROT);
+	svm->vmcb->control.iopm_base_pa = OWN_GPA(PAGE_IOPM);
+	GUEST_SYNC(1);
+	l1_vmrun(OWN_GPA(PAGE_VMCB), OWN_GPA(0));
+	GUEST_ASSERT_EQ(vmcb->control.exit_code, SVM_EXIT_VMMCALL);
+	GUEST_SYNC(vmcb->save.rax);
+}
+
+/* L1 intercepts neither the port nor the MSR, so it must not see them. */
+static void bitmaps(struct own *o)
+{
+	const struct own_want vmrun_wants[] = {
+		want_vmcb,
+		{ OWN_GFN(PAGE_MSRPM), KVM_DP_EVENT_KVM },
+		{ OWN_GFN(PAGE_MSRPM + 1), KVM_DP_EVENT_KVM },
+		{ OWN_GFN(PAGE_IOPM), KVM_DP_EVENT_KVM },
+	};
+	const struct own_want rdmsr_wants[] = {
+		{ OWN_GFN(PAGE_MSRPM), KVM_DP_EVENT_KVM }, { OWN_GFN(0), 0 },
+	};
+
+	l1_start(o, 0);
+	own_run(o, vmrun_wants, ARRAY_SIZE(vmrun_wants));
+	assert_l2_exits(o);
+	own_evict(o, OWN_GFN(PAGE_MSRPM));
+	own_sync(o, rdmsr_wants, ARRAY_SIZE(rdmsr_wants), data_word(o));
+}
+
+void test_own_bitmaps(void)
+{
+	own_each(bitmaps, guest_bitmaps);
+}
+
+#define PAGE_ASSIST	4
+
+static void guest_assist(struct svm_test_data *svm)
+{
+	struct vmcb *vmcb = l1_setup(svm);
+
+	wrmsr(HV_X64_MSR_VP_ASSIST_PAGE, OWN_GPA(PAGE_ASSIST) | 1);
+	GUEST_SYNC(1);
+	l1_vmrun(OWN_GPA(PAGE_VMCB), OWN_GPA(0));
+	GUEST_ASSERT_EQ(vmcb->control.exit_code, SVM_EXIT_VMMCALL);
+	GUEST_SYNC(vmcb->save.rax);
+}
+
+/* Hyper-V's VP assist page is read at VMRUN. */
+static void assist(struct own *o)
+{
+	const struct own_want wants[] = {
+		{ OWN_GFN(PAGE_ASSIST), KVM_DP_EVENT_KVM }, want_vmcb,
+	};
+	const struct own_want data = { OWN_GFN(0), 0 };
+
+	vcpu_set_hv_cpuid(o->e.vcpu);
+	vcpu_set_cpuid_feature(o->e.vcpu, X86_FEATURE_SVM);
+	own_bring(o, OWN_GFN(PAGE_ASSIST));
+	l1_start(o, 0);
+	own_evict(o, OWN_GFN(PAGE_ASSIST));
+	own_run(o, wants, ARRAY_SIZE(wants));
+	assert_l2_exits(o);
+	own_sync(o, &data, 1, data_word(o));
+}
+
+void test_own_assist(void)
+{
+	own_each(assist, guest_assist);
 }
