@@ -105,6 +105,8 @@ void test_own_async_pf(void);
 void test_own_eoi(void);
 void test_own_hypercall(void);
 void test_own_hyperv(void);
+void test_own_tsc_page(void);
+void test_own_timer(void);
 
 /* gmem_demand_paging_own_emul.c */
 const char *fep_absent(void);

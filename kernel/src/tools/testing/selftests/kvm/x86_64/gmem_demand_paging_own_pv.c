@@ -306,3 +306,77 @@ void test_own_hyperv(void)
 {
 	own_each(hyperv, guest_hyperv);
 }
+
+static void guest_tsc_page(void)
+{
+	wrmsr(HV_X64_MSR_GUEST_OS_ID, HYPERV_LINUX_OS_ID);
+	wrmsr(HV_X64_MSR_REFERENCE_TSC, OWN_GPA(1) | 1);
+	GUEST_SYNC(*(uint32_t *)OWN_GPA(1) != 0);
+}
+
+/* The first word is the sequence, which is 0 as long as the page is not to be used. */
+static void tsc_page(struct own *o)
+{
+	const struct own_want want = { OWN_GFN(1), KVM_DP_EVENT_KVM };
+	static const uint8_t zeros[4096];
+
+	vcpu_set_hv_cpuid(o->e.vcpu);
+	own_put(o, 1, 0, zeros, sizeof(zeros));
+	own_sync(o, &want, 1, 1);
+}
+
+void test_own_tsc_page(void)
+{
+	own_each(tsc_page, guest_tsc_page);
+}
+
+#define TIMER_SINT	2
+#define TIMER_EXPIRED	0x80000010
+#define STIMER_AUTO	BIT(3)
+
+static void guest_on_timer(struct ex_regs *regs)
+{
+	guest_token = *(uint32_t *)(OWN_GPA(1) + TIMER_SINT * 256);
+	guest_n_irqs++;
+	x2apic_write_reg(APIC_EOI, 0);
+}
+
+static void guest_timer(void)
+{
+	x2apic_enable();
+	wrmsr(HV_X64_MSR_GUEST_OS_ID, HYPERV_LINUX_OS_ID);
+	wrmsr(HV_X64_MSR_SCONTROL, 1);
+	wrmsr(HV_X64_MSR_SIMP, OWN_GPA(1) | 1);
+	wrmsr(HV_X64_MSR_SINT0 + TIMER_SINT, IRQ_VECTOR);
+	wrmsr(HV_X64_MSR_STIMER0_CONFIG, TIMER_SINT << 16 | STIMER_AUTO);
+	GUEST_SYNC(1);
+	/* Long past. */
+	wrmsr(HV_X64_MSR_STIMER0_COUNT, 1);
+	while (!guest_n_irqs)
+		guest_sti_nop_cli();
+	GUEST_ASSERT_EQ(guest_token, TIMER_EXPIRED);
+	GUEST_SYNC(2);
+}
+
+/* A timer whose message cannot be written yet is not lost. */
+static void timer(struct own *o)
+{
+	const struct own_want want = { OWN_GFN(1), KVM_DP_EVENT_KVM };
+	static const uint8_t zeros[4096];
+
+	vcpu_set_hv_cpuid(o->e.vcpu);
+	vcpu_enable_cap(o->e.vcpu, KVM_CAP_HYPERV_SYNIC2, 0);
+	vm_install_exception_handler(o->e.vm, IRQ_VECTOR, guest_on_timer);
+	own_put(o, 1, 0, zeros, sizeof(zeros));
+	/* Writing SynIC's MSRs exits to userspace. */
+	do {
+		own_run(o, NULL, 0);
+	} while (o->e.vcpu->run->exit_reason == KVM_EXIT_HYPERV);
+	assert_sync(o->e.vcpu, 1);
+	own_sync(o, &want, 1, 2);
+}
+
+void test_own_timer(void)
+{
+	own_each(timer, guest_timer);
+}

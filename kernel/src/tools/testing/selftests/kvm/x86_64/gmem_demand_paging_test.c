@@ -37,6 +37,8 @@ static const struct {
 	{ "own_eoi", test_own_eoi },
 	{ "own_hypercall", test_own_hypercall, clock_pairing_absent },
 	{ "own_hyperv", test_own_hyperv },
+	{ "own_tsc_page", test_own_tsc_page },
+	{ "own_timer", test_own_timer },
 	{ "own_string_io", test_own_string_io },
 	{ "own_mmio", test_own_mmio },
 	{ "own_emulator", test_own_emulator, fep_absent },
