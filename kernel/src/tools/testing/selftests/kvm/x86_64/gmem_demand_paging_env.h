@@ -141,6 +141,7 @@ void test_counts_no_more(void);
 void test_evict_at_once(void);
 void test_discard_at_once(void);
 void test_own_steal(void);
+void test_own_eoi_gone(void);
 
 /* gmem_demand_paging_data.c */
 void test_attributes_keep_presence(void);

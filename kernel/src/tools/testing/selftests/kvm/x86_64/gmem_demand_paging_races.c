@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/syscall.h>
 
+#include "apic.h"
 #include "gmem_demand_paging_own.h"
 
 static int n_waiters(int fd)
@@ -329,6 +330,79 @@ void test_own_steal(void)
 	TEST_ASSERT_EQ((intptr_t)run_thread(o->e.vcpu), 0);
 	WRITE_ONCE(toggle_stop, true);
 	TEST_ASSERT_EQ(pthread_join(thread, NULL), 0);
+	if (get_ucall(o->e.vcpu, &uc) == UCALL_ABORT)
+		REPORT_GUEST_ASSERT(uc);
+	assert_sync(o->e.vcpu, 1);
+	own_destroy(o);
+}
+
+#define N_IRQS		200
+#define IRQ_VECTOR	0x31
+#define APIC_ISR	0x100
+
+static volatile uint32_t guest_irq, guest_go;
+
+static bool guest_in_service(void)
+{
+	return x2apic_read_reg(APIC_ISR + IRQ_VECTOR / 32 * 0x10) & BIT(IRQ_VECTOR % 32);
+}
+
+/* The VMM takes the page away meanwhile; that is not the end of the interrupt. */
+static void guest_on_irq(struct ex_regs *regs)
+{
+	uint8_t done;
+
+	guest_irq++;
+	while (guest_go != guest_irq)
+		cpu_relax();
+	GUEST_ASSERT(guest_in_service());
+	asm volatile("lock btrl $0, %0; setc %1"
+		     : "+m"(*(uint32_t *)OWN_GPA(0)), "=r"(done));
+	if (!done)
+		x2apic_write_reg(APIC_EOI, 0);
+}
+
+static void guest_irqs(void)
+{
+	uint32_t i;
+
+	x2apic_enable();
+	wrmsr(MSR_KVM_PV_EOI_EN, OWN_GPA(0) | 1);
+	for (i = 0; i < N_IRQS; i++) {
+		(void)READ_ONCE(*(uint32_t *)OWN_GPA(0));
+		x2apic_write_reg(APIC_ICR, APIC_DEST_SELF | APIC_DM_FIXED | IRQ_VECTOR);
+		while (guest_irq != i + 1)
+			asm volatile("sti; nop; cli" ::: "memory");
+		GUEST_ASSERT(!guest_in_service());
+	}
+	GUEST_SYNC(1);
+}
+
+/* The page with the end of an interrupt goes while the interrupt is served. */
+void test_own_eoi_gone(void)
+{
+	struct own *o = own_create(true, false, guest_irqs);
+	uint32_t *irq = addr_gva2hva(o->e.vm, (uintptr_t)&guest_irq);
+	uint32_t *go = addr_gva2hva(o->e.vm, (uintptr_t)&guest_go), i;
+	struct ucall uc;
+	pthread_t thread;
+
+	memset(addr_gpa2hva(o->e.vm, OWN_GPA(0)), 0, 4096);
+	vm_install_exception_handler(o->e.vm, IRQ_VECTOR, guest_on_irq);
+	TEST_ASSERT_EQ(mark(o->e.session, DATA_GFN, 1, KVM_DP_MARK_PRESENT), 0);
+	thread = run_start(o->e.vcpu);
+	for (i = 0; i < N_IRQS; i++) {
+		while (READ_ONCE(*irq) == i && pthread_tryjoin_np(thread, NULL))
+			sched_yield();
+		if (READ_ONCE(*irq) == i)
+			break;
+		TEST_ASSERT_EQ(mark(o->e.session, DATA_GFN, 1, KVM_DP_MARK_MISSING), 0);
+		usleep(300);
+		TEST_ASSERT_EQ(mark(o->e.session, DATA_GFN, 1, KVM_DP_MARK_PRESENT), 0);
+		WRITE_ONCE(*go, i + 1);
+	}
+	if (i == N_IRQS)
+		TEST_ASSERT(join_in_time(thread), "KVM_RUN does not end");
 	if (get_ucall(o->e.vcpu, &uc) == UCALL_ABORT)
 		REPORT_GUEST_ASSERT(uc);
 	assert_sync(o->e.vcpu, 1);

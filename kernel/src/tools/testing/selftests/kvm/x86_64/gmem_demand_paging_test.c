@@ -55,6 +55,7 @@ static const struct {
 	{ "own_xen", test_own_xen, xen_absent },
 	{ "own_dirty", test_own_dirty },
 	{ "own_steal", test_own_steal },
+	{ "own_eoi_gone", test_own_eoi_gone },
 	{ "leader_leaves", test_leader_leaves },
 	{ "fail_closed_asleep", test_fail_closed_asleep },
 	{ "vm_dead", test_vm_dead },
