@@ -122,6 +122,7 @@ void test_own_emulated_write(void);
 const char *nested_svm_absent(void);
 void test_own_vmrun(void);
 void test_own_npt(void);
+void test_own_npt_in_data(void);
 void test_own_bitmaps(void);
 void test_own_assist(void);
 

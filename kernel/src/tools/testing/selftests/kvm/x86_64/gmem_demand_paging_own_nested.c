@@ -348,3 +348,25 @@ void test_own_assist(void)
 {
 	own_each(assist, guest_assist);
 }
+
+/* The last nested table is a data page itself, so it may be private. */
+static void npt_in_data(struct own *o)
+{
+	struct npt npt = npt_create(o->e.vm, false);
+	const struct own_want wants[] = {
+		{ OWN_GFN(0), 0 }, { OWN_GFN(PAGE_IOPM), KVM_DP_EVENT_KVM },
+	};
+	uint64_t *lower = addr_gpa2hva(o->e.vm, npt.lower);
+
+	lower[0] = OWN_GPA(PAGE_IOPM) | NPT_TABLE;
+	l1_start(o, npt.root);
+	own_put(o, PAGE_IOPM, 0, addr_gpa2hva(o->e.vm, npt.table), 4096);
+	own_run(o, &want_vmcb, 1);
+	assert_l2_exits(o);
+	own_sync(o, wants, 2, data_word(o));
+}
+
+void test_own_npt_in_data(void)
+{
+	own_each(npt_in_data, guest_vmrun);
+}

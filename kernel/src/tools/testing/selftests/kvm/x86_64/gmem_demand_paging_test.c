@@ -48,6 +48,7 @@ static const struct {
 	{ "own_emulated_write", test_own_emulated_write, fep_absent },
 	{ "own_vmrun", test_own_vmrun, nested_svm_absent },
 	{ "own_npt", test_own_npt, nested_svm_absent },
+	{ "own_npt_in_data", test_own_npt_in_data, nested_svm_absent },
 	{ "own_bitmaps", test_own_bitmaps, nested_svm_absent },
 	{ "own_assist", test_own_assist, nested_svm_absent },
 	{ "own_ioctls", test_own_ioctls },
