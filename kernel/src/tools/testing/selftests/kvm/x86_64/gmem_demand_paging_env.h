@@ -143,6 +143,7 @@ void test_evict_at_once(void);
 void test_discard_at_once(void);
 void test_own_steal(void);
 void test_own_eoi_gone(void);
+void test_own_rung_once(void);
 
 /* gmem_demand_paging_data.c */
 void test_attributes_keep_presence(void);

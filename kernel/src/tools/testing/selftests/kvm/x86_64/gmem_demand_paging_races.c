@@ -5,6 +5,7 @@
  */
 #include <poll.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
 
 #include "apic.h"
@@ -407,4 +408,80 @@ void test_own_eoi_gone(void)
 		REPORT_GUEST_ASSERT(uc);
 	assert_sync(o->e.vcpu, 1);
 	own_destroy(o);
+}
+
+#define N_RINGS		20
+#define DOORBELL_GPA	0xd8000000ull
+
+/* Nothing of this leaves the guest, up to the doorbell. */
+static void guest_on_ring(struct ex_regs *regs)
+{
+	guest_irq++;
+	while (guest_go != guest_irq)
+		cpu_relax();
+	*(volatile uint32_t *)DOORBELL_GPA = 1;
+	if (!(*(volatile uint32_t *)OWN_GPA(0) & 1))
+		x2apic_write_reg(APIC_EOI, 0);
+}
+
+static void guest_ring(void)
+{
+	x2apic_enable();
+	/* What the handler needs is mapped when it matters. */
+	guest_go = 1;
+	x2apic_write_reg(APIC_ICR, APIC_DEST_SELF | APIC_DM_FIXED | IRQ_VECTOR);
+	while (guest_irq != 1)
+		asm volatile("sti; nop; cli" ::: "memory");
+	GUEST_SYNC(1);
+	wrmsr(MSR_KVM_PV_EOI_EN, OWN_GPA(0) | 1);
+	x2apic_write_reg(APIC_ICR, APIC_DEST_SELF | APIC_DM_FIXED | IRQ_VECTOR);
+	while (guest_irq != 2)
+		asm volatile("sti; nop; cli" ::: "memory");
+	GUEST_SYNC(2);
+}
+
+static void rung_once(void)
+{
+	struct own *o = own_create(true, false, guest_ring);
+	struct kvm_ioeventfd doorbell = {
+		.addr = DOORBELL_GPA, .len = 4, .fd = eventfd(0, 0),
+	};
+	uint32_t *irq = addr_gva2hva(o->e.vm, (uintptr_t)&guest_irq);
+	uint32_t *go = addr_gva2hva(o->e.vm, (uintptr_t)&guest_go);
+	pthread_t thread;
+	eventfd_t rung;
+
+	memset(addr_gpa2hva(o->e.vm, OWN_GPA(0)), 0, 4096);
+	virt_pg_map(o->e.vm, DOORBELL_GPA, DOORBELL_GPA);
+	vm_ioctl(o->e.vm, KVM_IOEVENTFD, &doorbell);
+	vm_install_exception_handler(o->e.vm, IRQ_VECTOR, guest_on_ring);
+	TEST_ASSERT_EQ(mark(o->e.session, DATA_GFN, 1, KVM_DP_MARK_PRESENT), 0);
+	TEST_ASSERT_EQ((intptr_t)run_thread(o->e.vcpu), 0);
+	assert_sync(o->e.vcpu, 1);
+
+	/* Unmap the page, so that marking it below does not kick the guest. */
+	TEST_ASSERT_EQ(mark(o->e.session, DATA_GFN, 1, KVM_DP_MARK_MISSING), 0);
+	TEST_ASSERT_EQ(mark(o->e.session, DATA_GFN, 1, KVM_DP_MARK_PRESENT), 0);
+	thread = run_start(o->e.vcpu);
+	while (READ_ONCE(*irq) != 2)
+		sched_yield();
+	TEST_ASSERT_EQ(mark(o->e.session, DATA_GFN, 1, KVM_DP_MARK_MISSING), 0);
+	WRITE_ONCE(*go, 2);
+	TEST_ASSERT_EQ(event_in_time(o->e.session).gfn, DATA_GFN);
+	TEST_ASSERT_EQ(mark(o->e.session, DATA_GFN, 1, KVM_DP_MARK_PRESENT), 0);
+	TEST_ASSERT(join_in_time(thread), "KVM_RUN does not end");
+	assert_sync(o->e.vcpu, 2);
+	TEST_ASSERT_EQ(eventfd_read(doorbell.fd, &rung), 0);
+	TEST_ASSERT_EQ(rung, 2);
+	close(doorbell.fd);
+	own_destroy(o);
+}
+
+/* A page that KVM looks for when the guest exits does not make it exit twice. */
+void test_own_rung_once(void)
+{
+	int i;
+
+	for (i = 0; i < N_RINGS; i++)
+		rung_once();
 }

@@ -57,6 +57,7 @@ static const struct {
 	{ "own_dirty", test_own_dirty },
 	{ "own_steal", test_own_steal },
 	{ "own_eoi_gone", test_own_eoi_gone },
+	{ "own_rung_once", test_own_rung_once },
 	{ "leader_leaves", test_leader_leaves },
 	{ "fail_closed_asleep", test_fail_closed_asleep },
 	{ "vm_dead", test_vm_dead },
