@@ -149,6 +149,27 @@ void test_argument_refusals(void)
 	env_destroy(&e);
 }
 
+/* Not switched off while a page is missing, though nobody has a session. */
+void test_disable_with_missing(void)
+{
+	struct env e = env_create(KVM_DP_MODE_EXIT, guest_reader);
+
+	vm_mem_set_shared(e.vm, DATA_GPA, DATA_NPAGES * 4096);
+	TEST_ASSERT_EQ(mark(e.control, DATA_GFN + 1, DATA_NPAGES - 1,
+			    KVM_DP_MARK_PRESENT), 0);
+	close(e.session);
+	e.session = -1;
+	EXPECT_ERRNO(enable(e.vm, KVM_DP_DISABLE), EBUSY);
+	TEST_ASSERT_EQ((intptr_t)run_thread(e.vcpu), -EFAULT);
+	TEST_ASSERT_EQ(e.vcpu->run->memory_fault.flags, KVM_MEMORY_EXIT_FLAG_MISSING);
+
+	TEST_ASSERT_EQ(mark(e.control, DATA_GFN, 1, KVM_DP_MARK_PRESENT), 0);
+	TEST_ASSERT_EQ(enable(e.vm, KVM_DP_DISABLE), 0);
+	TEST_ASSERT_EQ((intptr_t)run_thread(e.vcpu), 0);
+	assert_sync(e.vcpu, 0);
+	env_destroy(&e);
+}
+
 /* What is refused has changed nothing, also before the part that is wrong. */
 void test_refused_whole(void)
 {

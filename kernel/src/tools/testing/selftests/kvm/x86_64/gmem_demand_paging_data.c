@@ -228,3 +228,30 @@ void test_fault_in_second_slot(void)
 	munmap(mem, 4 * 4096);
 	env_destroy(&e);
 }
+
+/* A VM without private memory has the one attribute. */
+void test_attributes_without_private(void)
+{
+	struct kvm_vm *vm = __vm_create(VM_SHAPE_DEFAULT, 1, 0);
+	struct kvm_memory_attributes attrs = {
+		.address = 0, .size = 8 * 4096, .attributes = KVM_MEMORY_ATTRIBUTE_MISSING,
+	};
+	int control;
+
+	TEST_ASSERT_EQ(enable(vm, KVM_DP_ENABLE | KVM_DP_MODE_EXIT), 0);
+	TEST_ASSERT_EQ(vm_check_cap(vm, KVM_CAP_MEMORY_ATTRIBUTES),
+		       KVM_MEMORY_ATTRIBUTE_MISSING);
+	control = __vm_ioctl(vm, KVM_CREATE_DEMAND_PAGING, (void *)0);
+	TEST_ASSERT(control >= 0, "KVM_CREATE_DEMAND_PAGING: %s", strerror(errno));
+	vm_ioctl(vm, KVM_SET_MEMORY_ATTRIBUTES, &attrs);
+	TEST_ASSERT_EQ(n_missing(control), 8);
+
+	/* An exact value, which does not bring what is missing. */
+	attrs.attributes = KVM_MEMORY_ATTRIBUTE_PRIVATE | KVM_MEMORY_ATTRIBUTE_MISSING;
+	EXPECT_ERRNO(__vm_ioctl(vm, KVM_SET_MEMORY_ATTRIBUTES, &attrs), EINVAL);
+	attrs.attributes = 0;
+	(void)__vm_ioctl(vm, KVM_SET_MEMORY_ATTRIBUTES, &attrs);
+	TEST_ASSERT_EQ(n_missing(control), 8);
+	close(control);
+	kvm_vm_free(vm);
+}

@@ -86,6 +86,7 @@ void guest_reread(void);
 void test_cap_refusals(void);
 void test_session_refusals(void);
 void test_argument_refusals(void);
+void test_disable_with_missing(void);
 void test_refused_whole(void);
 
 /* gmem_demand_paging_faults.c */
@@ -101,8 +102,57 @@ void test_prefault(void);
 void test_shared_memory(void);
 void test_vm_gone(void);
 
+/* gmem_demand_paging_own_pv.c */
+const char *clock_pairing_absent(void);
+void test_own_clock(void);
+void test_own_wrmsr(void);
+void test_own_async_pf(void);
+void test_own_eoi(void);
+void test_own_hypercall(void);
+void test_own_hyperv(void);
+void test_own_tsc_page(void);
+void test_own_timer(void);
+
+/* gmem_demand_paging_own_emul.c */
+const char *fep_absent(void);
+void test_own_string_io(void);
+void test_own_mmio(void);
+void test_own_emulator(void);
+void test_own_exchange(void);
+void test_own_fetch(void);
+void test_own_tables(void);
+void test_own_emulated_write(void);
+
+/* gmem_demand_paging_own_nested.c */
+const char *nested_svm_absent(void);
+void test_own_vmrun(void);
+void test_own_npt(void);
+void test_own_npt_in_data(void);
+void test_own_bitmaps(void);
+void test_own_assist(void);
+
+/* gmem_demand_paging_own_host.c */
+const char *xen_absent(void);
+void test_own_ioctls(void);
+void test_own_frozen(void);
+void test_own_xen(void);
+void test_own_dirty(void);
+
+/* gmem_demand_paging_races.c */
+void test_leader_leaves(void);
+void test_fail_closed_asleep(void);
+void test_vm_dead(void);
+void test_came_meanwhile(void);
+void test_counts_no_more(void);
+void test_evict_at_once(void);
+void test_discard_at_once(void);
+void test_own_steal(void);
+void test_own_eoi_gone(void);
+void test_own_rung_once(void);
+
 /* gmem_demand_paging_data.c */
 void test_attributes_keep_presence(void);
+void test_attributes_without_private(void);
 void test_mark_bitmap(void);
 void test_query_edges(void);
 void test_freeze_and_extract(void);
@@ -128,6 +178,8 @@ void test_poison_kvm_access(void);
 /* gmem_demand_paging_slow.c */
 const char *userfaultfd_absent(void);
 void test_slow_bitmap(void);
+void test_slow_populate(void);
+void test_slow_extract(void);
 void test_long_range(void);
 
 /* gmem_demand_paging_stats.c */

@@ -131,6 +131,90 @@ void test_slow_bitmap(void)
 	env_destroy(&e);
 }
 
+/* Who copies from memory that takes forever holds up nobody else. */
+void test_slow_populate(void)
+{
+	struct env e = env_create(KVM_DP_MODE_EXIT, guest_reader);
+	struct slow_page s = slow_page_create();
+	uint8_t page[4096] = { 0x31 };
+	struct kvm_dp_vec vec = {
+		.gfn = DATA_GFN, .n_pages = 1, .addr = (uintptr_t)s.addr,
+	}, other_vec = {
+		.gfn = DATA_GFN + 1, .n_pages = 1, .addr = (uintptr_t)page,
+	};
+	struct kvm_dp_transfer args = { .vecs = (uintptr_t)&vec, .n_vecs = 1 };
+	struct kvm_dp_transfer other_args = {
+		.vecs = (uintptr_t)&other_vec, .n_vecs = 1,
+	};
+	struct call slow = {
+		.fd = e.session, .request = KVM_DP_POPULATE, .arg = &args,
+	}, other = {
+		.fd = e.session, .request = KVM_DP_POPULATE, .arg = &other_args,
+	};
+	struct pollfd pfd = { .fd = s.uffd, .events = POLLIN };
+	bool in_time;
+
+	call_start(&slow);
+	TEST_ASSERT(poll(&pfd, 1, LIMIT_S * 1000) == 1, "the page was not touched");
+	call_start(&other);
+	in_time = join_in_time(other.thread);
+	assert_missing_exit(e.vcpu, (intptr_t)run_thread(e.vcpu), DATA_GFN);
+	slow_page_resolve(&s);
+	TEST_ASSERT(in_time, "a page waits for the one that another brings");
+	TEST_ASSERT_EQ(other.ret, 0);
+	TEST_ASSERT(join_in_time(slow.thread), "KVM_DP_POPULATE does not end");
+	TEST_ASSERT_EQ(slow.ret, 0);
+
+	TEST_ASSERT_EQ((intptr_t)run_thread(e.vcpu), 0);
+	assert_sync(e.vcpu, FILL);
+	TEST_ASSERT_EQ((intptr_t)run_thread(e.vcpu), 0);
+	assert_sync(e.vcpu, 0x31);
+	slow_page_destroy(&s);
+
+	/* Nor a freeze, after which nothing is brought. */
+	s = slow_page_create();
+	vec = (struct kvm_dp_vec) {
+		.gfn = DATA_GFN, .n_pages = 1, .addr = (uintptr_t)s.addr,
+	};
+	TEST_ASSERT_EQ(mark(e.session, DATA_GFN, 2, KVM_DP_MARK_MISSING), 0);
+	TEST_ASSERT_EQ(freeze_meanwhile(&e, &s, KVM_DP_POPULATE, &args), -EBUSY);
+	slow_page_destroy(&s);
+	env_destroy(&e);
+}
+
+/* What was copied out while the VM could run in between does not count. */
+void test_slow_extract(void)
+{
+	struct env e = env_create(KVM_DP_MODE_EXIT, guest_reader);
+	struct slow_page s = slow_page_create();
+	struct kvm_dp_vec vec = {
+		.gfn = DATA_GFN, .n_pages = 1, .addr = (uintptr_t)s.addr,
+	};
+	struct kvm_dp_transfer args = { .vecs = (uintptr_t)&vec, .n_vecs = 1 };
+	struct call extract = {
+		.fd = e.session, .request = KVM_DP_EXTRACT, .arg = &args,
+	};
+	struct pollfd pfd = { .fd = s.uffd, .events = POLLIN };
+
+	populate(e.session, DATA_GFN, 0x61);
+	TEST_ASSERT_EQ(ioctl(e.control, KVM_DP_FREEZE, 0), 0);
+	call_start(&extract);
+	TEST_ASSERT(poll(&pfd, 1, LIMIT_S * 1000) == 1, "the page was not touched");
+	TEST_ASSERT_EQ(ioctl(e.control, KVM_DP_THAW, 0), 0);
+	TEST_ASSERT_EQ(ioctl(e.control, KVM_DP_FREEZE, 0), 0);
+	slow_page_resolve(&s);
+	TEST_ASSERT(join_in_time(extract.thread), "KVM_DP_EXTRACT does not end");
+	TEST_ASSERT_EQ(extract.ret, -EBUSY);
+	TEST_ASSERT_EQ(vec.n_done, 0);
+
+	/* Again, now that nobody runs it. */
+	TEST_ASSERT_EQ(ioctl(e.session, KVM_DP_EXTRACT, &args), 0);
+	TEST_ASSERT_EQ(vec.n_done, 1);
+	TEST_ASSERT_EQ(*(uint8_t *)s.addr, 0x61);
+	slow_page_destroy(&s);
+	env_destroy(&e);
+}
+
 #define ALL_GFNS	((1ull << 40) - 1)
 
 static pid_t child_start(int fd, unsigned long request, void *arg)
