@@ -38,7 +38,12 @@
 
 enum attest_role { ATTEST_INITIATOR = 1, ATTEST_RESPONDER = 2 };
 enum attest_lane { ATTEST_LANE_CONTROL = 0, ATTEST_LANE_URGENT = 1, ATTEST_LANE_BULK = 2, ATTEST_N_LANES = 3 };
-enum attest_cipher { ATTEST_CIPHER_AES256GCM = 1, ATTEST_CIPHER_XCHACHA20POLY1305 = 2 };
+enum attest_cipher {
+	ATTEST_CIPHER_AES256GCM = 1,
+	ATTEST_CIPHER_XCHACHA20POLY1305 = 2,
+	/* A number that is kept, no cipher yet: libsodium has it from 1.0.19 on.  Never offered, never chosen. */
+	ATTEST_CIPHER_AEGIS256 = 3,
+};
 
 /* Call once before anything else. */
 bool attest_init(void);
@@ -106,6 +111,12 @@ int attest_handshake_finish(struct attest_handshake *handshake, struct attest_ch
 void attest_channel_free(struct attest_channel *channel);
 enum attest_cipher attest_channel_cipher(const struct attest_channel *channel);
 const char *attest_cipher_name(enum attest_cipher cipher);
+/*
+ * What time it is, in ns of any clock that only goes forward; a time before the last one is ignored.  Keys of a lane
+ * that seal for longer than 120 s are left for the next generation with the next record; without ticks, count alone
+ * decides.  From any thread, at any time.
+ */
+void attest_channel_tick(struct attest_channel *channel, uint64_t now_ns);
 /* The hash that names this session; the same at both ends. */
 const uint8_t *attest_channel_session_id(const struct attest_channel *channel);
 

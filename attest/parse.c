@@ -73,13 +73,17 @@ void parse_zeros(struct parse_reader *reader)
 {
 	size_t len = reader->len;
 	const uint8_t *bytes = parse_take(reader, len);
-	uint8_t bits = 0;
+	uint64_t bits = 0, word;
 
 	if (!bytes)
 		return;
 	/* Every byte is looked at: how many are zero is nobody's business. */
-	for (size_t i = 0; i < len; i++)
-		bits |= bytes[i];
+	for (; len >= sizeof(word); len -= sizeof(word), bytes += sizeof(word)) {
+		memcpy(&word, bytes, sizeof(word));
+		bits |= word;
+	}
+	while (len--)
+		bits |= bytes[len];
 	if (bits)
 		reader->failed = true;
 }
