@@ -128,14 +128,15 @@ static bool take_sealed(struct noise *noise, struct parse_reader *in, uint8_t *r
 }
 
 bool noise_init(struct noise *noise, bool initiator, const uint8_t *prologue, size_t prologue_len,
-		const uint8_t static_secret[NOISE_KEY_LEN], const uint8_t ephemeral_secret[NOISE_KEY_LEN])
+		const uint8_t static_secret[NOISE_KEY_LEN], const uint8_t static_public[NOISE_KEY_LEN],
+		const uint8_t ephemeral_secret[NOISE_KEY_LEN])
 {
 	memset(noise, 0, sizeof(*noise));
 	noise->initiator = initiator;
 	memcpy(noise->static_secret, static_secret, NOISE_KEY_LEN);
+	memcpy(noise->static_public, static_public, NOISE_KEY_LEN);
 	memcpy(noise->ephemeral_secret, ephemeral_secret, NOISE_KEY_LEN);
-	if (crypto_scalarmult_curve25519_base(noise->static_public, static_secret) ||
-	    crypto_scalarmult_curve25519_base(noise->ephemeral_public, ephemeral_secret)) {
+	if (crypto_scalarmult_curve25519_base(noise->ephemeral_public, ephemeral_secret)) {
 		noise_wipe(noise);
 		return false;
 	}
