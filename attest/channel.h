@@ -31,7 +31,7 @@ struct channel_half {
 	bool dead;
 	uint8_t mask[WIRE_MASK_BLOCK_LEN];		/* keystream for the headers of a block of records */
 #ifdef ATTEST_LOG_NONCES
-	uint8_t key_id[ATTEST_HASH_LEN];		/* hash of the record key */
+	uint8_t key_id[ATTEST_HASH_LEN];		/* for noncelog.h: hash of the record key */
 #endif
 };
 
@@ -73,10 +73,5 @@ uint32_t channel_ciphers(void);
 bool channel_rekey(const struct attest_channel *channel, struct channel_half *half);
 /** Wipe the half's keys; it stays dead. */
 void channel_kill(struct channel_half *half);
-
-#ifdef ATTEST_LOG_NONCES
-/** Only in a test's build, and defined by the test: each use of a record key for sealing. */
-void channel_log_nonce(const uint8_t key_id[ATTEST_HASH_LEN], const uint8_t *nonce, size_t nonce_len);
-#endif
 
 #endif

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "hkdf.h"
+#include "noncelog.h"
 
 /* Exactly NOISE_HASH_LEN bytes, so the initial hash is the name itself. */
 static const char protocol_name[] = "Noise_XX_25519_ChaChaPoly_SHA256";
@@ -38,6 +39,7 @@ bool noise_encrypt(struct noise_cipher *cipher, const uint8_t *ad, size_t ad_len
 	if (!cipher->has_key || cipher->nonce == UINT64_MAX)
 		return false;
 	make_nonce(cipher->nonce++, nonce);
+	noncelog_write_key(cipher->key, nonce, sizeof(nonce));
 	crypto_aead_chacha20poly1305_ietf_encrypt(ret_sealed, NULL, plain, len, ad, ad_len, NULL, nonce, cipher->key);
 	return true;
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "channel.h"
+#include "noncelog.h"
 #include "parse.h"
 
 static const uint32_t class_len[] = { WIRE_CLASS_LENS };
@@ -218,13 +219,6 @@ static bool decrypt(const struct attest_channel *channel, const struct channel_h
 								    WIRE_AD_LEN, nonce, half->key);
 }
 
-static void log_nonce(const struct channel_half *half, const uint8_t *nonce)
-{
-#ifdef ATTEST_LOG_NONCES
-	channel_log_nonce(half->key_id, nonce, WIRE_NONCE_LEN);
-#endif
-}
-
 static bool seal(struct attest_channel *channel, struct channel_half *half, const struct attest_record *record,
 		 const uint8_t *body, uint8_t *ret_wire, size_t *ret_wire_len)
 {
@@ -251,7 +245,7 @@ static bool seal(struct attest_channel *channel, struct channel_half *half, cons
 	xor_mask(half_mask(half, &header), ret_wire + WIRE_CLEAR_LEN, ret_wire + WIRE_CLEAR_LEN);
 	parse_put_bytes(&writer, body, record->body_len);
 	parse_put_zeros(&writer);
-	log_nonce(half, nonce);
+	noncelog_write(half->key_id, nonce, WIRE_NONCE_LEN);
 	encrypt(channel, half, ad, nonce, ret_wire + ATTEST_RECORD_HEADER_LEN, class_len[header.class]);
 	*ret_wire_len = wire_len;
 	return true;
