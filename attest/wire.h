@@ -78,9 +78,9 @@ struct wire_record {
 /* Associated data: session id, u64 connection, u8 cipher, then the header's fields with the mask taken off. */
 #define WIRE_AD_LEN (ATTEST_HASH_LEN + 8u + 1u + WIRE_CLEAR_LEN + WIRE_MASKED_LEN)
 
-/* A class holds this many data pages and the kind bytes of a full run; that of a single page, those of 64 pages. */
+/* A class holds this many data pages and the kind bytes of a full run; that of a single page, those of 16 pages. */
 #define WIRE_PAGES_CLASS(n_data) ((n_data) * ATTEST_PAGE_LEN + ATTEST_MAX_RUN)
-#define WIRE_PAGE_CLASS (ATTEST_PAGE_LEN + 64u)
+#define WIRE_PAGE_CLASS (ATTEST_PAGE_LEN + 16u)
 #define WIRE_CLASS_LENS									\
 	64u, 512u, WIRE_PAGE_CLASS,							\
 	WIRE_PAGES_CLASS(1u), WIRE_PAGES_CLASS(2u), WIRE_PAGES_CLASS(4u),		\

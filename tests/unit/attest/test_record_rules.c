@@ -18,16 +18,16 @@ struct bad_header {
 #define PAGES(gfn_, n_, len_) .op = ATTEST_OP_PAGES, .gfn = gfn_, .n_pages = n_, .body_len = len_
 
 static const struct bad_header bad_headers[] = {
-	{ "(right)", ATTEST_LANE_BULK, { .class = 2, PAGES(1, 1, 4097) }, 4160, 0, true },
+	{ "(right)", ATTEST_LANE_BULK, { .class = 2, PAGES(1, 1, 4097) }, 4112, 0, true },
 	{ "a larger class than needed", ATTEST_LANE_BULK, { .class = 3, PAGES(1, 1, 4097) }, 4608, 0, false },
 	{ "a smaller class than the body", ATTEST_LANE_BULK, { .class = 1, PAGES(1, 1, 4097) }, 512, 0, false },
-	{ "first byte of padding", ATTEST_LANE_BULK, { .class = 2, PAGES(1, 1, 4097) }, 4160, 4097, false },
-	{ "last byte of padding", ATTEST_LANE_BULK, { .class = 2, PAGES(1, 1, 4097) }, 4160, 4159, false },
-	{ "no pages", ATTEST_LANE_BULK, { .class = 2, PAGES(1, 0, 4096) }, 4160, 0, false },
-	{ "513 pages", ATTEST_LANE_BULK, { .class = 2, PAGES(1, 513, 513) }, 4160, 0, false },
-	{ "2^32 - 1 pages", ATTEST_LANE_BULK, { .class = 2, PAGES(1, UINT32_MAX, 4097) }, 4160, 0, false },
+	{ "first byte of padding", ATTEST_LANE_BULK, { .class = 2, PAGES(1, 1, 4097) }, 4112, 4097, false },
+	{ "last byte of padding", ATTEST_LANE_BULK, { .class = 2, PAGES(1, 1, 4097) }, 4112, 4111, false },
+	{ "no pages", ATTEST_LANE_BULK, { .class = 2, PAGES(1, 0, 4096) }, 4112, 0, false },
+	{ "513 pages", ATTEST_LANE_BULK, { .class = 2, PAGES(1, 513, 513) }, 4112, 0, false },
+	{ "2^32 - 1 pages", ATTEST_LANE_BULK, { .class = 2, PAGES(1, UINT32_MAX, 4097) }, 4112, 0, false },
 	{ "more data than pages", ATTEST_LANE_BULK, { .class = 4, PAGES(1, 1, 8193) }, 8704, 0, false },
-	{ "part of a page", ATTEST_LANE_BULK, { .class = 2, PAGES(1, 1, 4096) }, 4160, 0, false },
+	{ "part of a page", ATTEST_LANE_BULK, { .class = 2, PAGES(1, 1, 4096) }, 4112, 0, false },
 	{ "fewer kinds than pages", ATTEST_LANE_BULK, { .class = 0, PAGES(1, 5, 4) }, 64, 0, false },
 	{ "(right, last GFN)", ATTEST_LANE_BULK, { .class = 0, PAGES((UINT64_C(1) << 52) - 2, 2, 2) }, 64, 0, true },
 	{ "GFN beyond the end", ATTEST_LANE_BULK, { .class = 0, PAGES((UINT64_C(1) << 52) - 1, 2, 2) }, 64, 0,
@@ -325,8 +325,8 @@ static void probe_knows_the_first_record_and_kills_nothing(void)
 		if (!set_up(ciphers[c]))
 			continue;
 		bind.body_len = 513;
-		CU_ASSERT_EQUAL(seal(ATTEST_LANE_BULK, &bind), 4208);
-		CU_ASSERT_FALSE(probe(ATTEST_LANE_BULK, wire, 4208));
+		CU_ASSERT_EQUAL(seal(ATTEST_LANE_BULK, &bind), 4160);
+		CU_ASSERT_FALSE(probe(ATTEST_LANE_BULK, wire, 4160));
 		CU_ASSERT_EQUAL(seal(ATTEST_LANE_CONTROL, &ping), 112);
 		CU_ASSERT_FALSE(probe(ATTEST_LANE_CONTROL, wire, 112));
 		tear_down();

@@ -186,8 +186,8 @@ static void put_each_record(void)
 	put_pages(ATTEST_LANE_URGENT, 0x1234, 1, 1);
 	put_pages(ATTEST_LANE_URGENT, 0, 1, 0);
 	put_plain(PAIR_RESPONDER, ATTEST_LANE_BULK, ATTEST_OP_CREDIT, 8);
-	put_pages(ATTEST_LANE_BULK, 0xabcdef0123, 64, 1);
-	put_pages(ATTEST_LANE_BULK, 0xabcdef0123, 65, 1);
+	put_pages(ATTEST_LANE_BULK, 0xabcdef0123, 16, 1);
+	put_pages(ATTEST_LANE_BULK, 0xabcdef0123, 17, 1);
 	put_pages(ATTEST_LANE_BULK, 7, 3, 2);
 	put_pages(ATTEST_LANE_BULK, (UINT64_C(1) << 52) - 512, 512, 0);
 	put_plain(PAIR_RESPONDER, ATTEST_LANE_CONTROL, ATTEST_OP_ABORT, 65);
