@@ -371,6 +371,9 @@ static void lanes_run_in_threads(void)
 			runs[i].lane = i;
 			CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[i], NULL, run_lane, &runs[i]), 0);
 		}
+		/* and the time comes from yet another thread */
+		for (uint64_t i = 0; i < 1000; i++)
+			attest_channel_tick(channel[0], i * 10 * SECOND);
 		for (unsigned int i = 0; i < ATTEST_N_LANES; i++) {
 			pthread_join(threads[i], NULL);
 			CU_ASSERT_TRUE(runs[i].ok);

@@ -20,6 +20,7 @@ import time
 
 NOBODY = 65534
 ENOUGH = 8  # so many bytes of a key in a row are too many
+ENVIRONMENT = {"PATH": "/usr/bin:/bin"}  # not what sanitizers are told: that user cannot read it
 failures = []
 
 
@@ -52,7 +53,7 @@ def as_nobody():
 
 
 def run(directory, *command):
-    return subprocess.run(command, cwd=directory, preexec_fn=as_nobody, capture_output=True, timeout=30)
+    return subprocess.run(command, cwd=directory, preexec_fn=as_nobody, env=ENVIRONMENT, capture_output=True, timeout=60)
 
 
 def make_keys(directory, keygen, name):
@@ -103,7 +104,7 @@ def check_closed(pid, name):
     """Not dumpable: the kernel gives the process' files to root, and lets nobody else read its memory."""
     check(os.stat(f"/proc/{pid}/environ").st_uid == 0, f"{name} is dumpable")
     check(re.search(rb"Max core file size\s+0\s+0", read(f"/proc/{pid}/limits")), f"{name} may write a core")
-    probe = subprocess.run([sys.executable, "-c", f"open('/proc/{pid}/mem', 'rb')"], preexec_fn=as_nobody,
+    probe = subprocess.run(["/usr/bin/python3", "-c", f"open('/proc/{pid}/mem', 'rb')"], preexec_fn=as_nobody,
                            capture_output=True)
     check(b"PermissionError" in probe.stderr, f"{name}: its own user can read its memory")
 
@@ -113,8 +114,8 @@ def start(directory, name, program, address_option, address, peer):
                f"{peer}.pub", "--ticket", "ticket", "--state-dir", f"{name}.state", "--log", f"debug:{name}.log"]
     os.mkdir(f"{directory}/{name}.state")
     os.chown(f"{directory}/{name}.state", NOBODY, NOBODY)
-    process = subprocess.Popen(command, cwd=directory, preexec_fn=as_nobody, stdout=subprocess.PIPE,
-                               stderr=subprocess.STDOUT)
+    process = subprocess.Popen(command, cwd=directory, preexec_fn=as_nobody, env=ENVIRONMENT,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     deadline = time.monotonic() + 30
     while not os.path.exists(f"{directory}/{name}.sock") and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
