@@ -51,6 +51,9 @@ static void load_keys(const struct attest_channel *channel, struct channel_half 
 {
 	derive(channel, half, label_header, half->secret, half->header_key);
 	derive(channel, half, label_record, half->secret, half->key);
+#ifdef ATTEST_LOG_NONCES
+	crypto_hash_sha256(half->key_id, half->key, sizeof(half->key));
+#endif
 	if (channel->cipher == ATTEST_CIPHER_AES256GCM) {
 		crypto_aead_aes256gcm_beforenm(&half->aes, half->key);
 		sodium_memzero(half->key, sizeof(half->key));
@@ -75,6 +78,9 @@ bool channel_rekey(const struct attest_channel *channel, struct channel_half *ha
 	half->generation++;
 	half->n_records = 0;
 	half->n_bytes = 0;
+	half->since_ns = atomic_load_explicit(&channel->now_ns, memory_order_relaxed);
+	sodium_memzero(half->mask, sizeof(half->mask));
+	half->has_mask = false;
 	derive(channel, half, label_next, half->secret, next);
 	memcpy(half->secret, next, sizeof(next));
 	sodium_memzero(next, sizeof(next));
@@ -113,8 +119,8 @@ int channel_new(const struct channel_seed *seed, struct attest_channel **ret_cha
 	memset(channel, 0, sizeof(*channel));
 	channel->cipher = seed->cipher;
 	channel->connection = seed->connection;
-	channel->limits = (struct channel_limits){ WIRE_REKEY_RECORDS, WIRE_REKEY_BYTES, WIRE_MAX_RECORDS,
-						   WIRE_MAX_GENERATION };
+	channel->limits = (struct channel_limits){ WIRE_REKEY_RECORDS, WIRE_REKEY_BYTES, WIRE_REKEY_NS,
+						   WIRE_MAX_RECORDS, WIRE_MAX_GENERATION };
 	make_session_id(seed, channel->session_id);
 	hkdf_extract(seed->transcript, ATTEST_HASH_LEN, seed->chaining_key, ATTEST_HASH_LEN, prk);
 	for (unsigned int lane = 0; lane < ATTEST_N_LANES; lane++) {
@@ -131,6 +137,16 @@ int channel_new(const struct channel_seed *seed, struct attest_channel **ret_cha
 void attest_channel_free(struct attest_channel *channel)
 {
 	sodium_free(channel);
+}
+
+void attest_channel_tick(struct attest_channel *channel, uint64_t now_ns)
+{
+	uint64_t last_ns = atomic_load_explicit(&channel->now_ns, memory_order_relaxed);
+
+	/* Nothing but the number itself passes between threads. */
+	while (last_ns < now_ns && !atomic_compare_exchange_weak_explicit(&channel->now_ns, &last_ns, now_ns,
+									  memory_order_relaxed, memory_order_relaxed))
+		;
 }
 
 enum attest_cipher attest_channel_cipher(const struct attest_channel *channel)
@@ -150,6 +166,8 @@ const char *attest_cipher_name(enum attest_cipher cipher)
 		return "AES-256-GCM";
 	case ATTEST_CIPHER_XCHACHA20POLY1305:
 		return "XChaCha20-Poly1305";
+	case ATTEST_CIPHER_AEGIS256:
+		return "AEGIS-256";
 	}
 	return "unknown";
 }

@@ -8,6 +8,7 @@
 #define ATTEST_CHANNEL_H
 
 #include <sodium.h>
+#include <stdatomic.h>
 
 #include "attest.h"
 #include "wire.h"
@@ -21,16 +22,24 @@ struct channel_half {
 	uint64_t counter;				/* of the next record; never goes back */
 	uint64_t n_records;				/* in this generation */
 	uint64_t n_bytes;				/* padded body in this generation */
+	uint64_t since_ns;				/* sealing: time of this generation's first record */
+	uint64_t mask_block;				/* of @mask */
 	uint32_t generation;
 	uint8_t lane;
 	uint8_t direction;
+	bool has_mask;
 	bool dead;
+	uint8_t mask[WIRE_MASK_BLOCK_LEN];		/* keystream for the headers of a block of records */
+#ifdef ATTEST_LOG_NONCES
+	uint8_t key_id[ATTEST_HASH_LEN];		/* for noncelog.h: hash of the record key */
+#endif
 };
 
 /* WIRE_REKEY_* and WIRE_MAX_*; tests make them smaller. */
 struct channel_limits {
 	uint64_t rekey_records;
 	uint64_t rekey_bytes;
+	uint64_t rekey_ns;
 	uint64_t max_records;
 	uint32_t max_generation;
 };
@@ -39,6 +48,7 @@ struct attest_channel {
 	struct channel_half send[ATTEST_N_LANES];
 	struct channel_half recv[ATTEST_N_LANES];
 	struct channel_limits limits;
+	_Atomic uint64_t now_ns;			/* attest_channel_tick() */
 	enum attest_cipher cipher;
 	uint64_t connection;
 	uint8_t session_id[ATTEST_HASH_LEN];

@@ -19,10 +19,10 @@ static int start_noise(struct attest_handshake *hs)
 
 	randombytes_buf(ephemeral, sizeof(ephemeral));
 	ok = noise_init(&hs->noise, hs->config.role == ATTEST_INITIATOR, &hs->hello[0][0], sizeof(hs->hello),
-			keys_secret(hs->config.keypair), ephemeral);
+			keys_secret(hs->config.keypair), attest_keypair_public(hs->config.keypair), ephemeral);
 	sodium_memzero(ephemeral, sizeof(ephemeral));
 	if (!ok) {
-		handshake_set_error(hs, "the static key is no X25519 key; generate another one");
+		handshake_set_error(hs, "this machine's random numbers make no key");
 		return -EINVAL;
 	}
 	return 0;

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "hkdf.h"
+#include "noncelog.h"
 
 /* Exactly NOISE_HASH_LEN bytes, so the initial hash is the name itself. */
 static const char protocol_name[] = "Noise_XX_25519_ChaChaPoly_SHA256";
@@ -38,6 +39,7 @@ bool noise_encrypt(struct noise_cipher *cipher, const uint8_t *ad, size_t ad_len
 	if (!cipher->has_key || cipher->nonce == UINT64_MAX)
 		return false;
 	make_nonce(cipher->nonce++, nonce);
+	noncelog_write_key(cipher->key, nonce, sizeof(nonce));
 	crypto_aead_chacha20poly1305_ietf_encrypt(ret_sealed, NULL, plain, len, ad, ad_len, NULL, nonce, cipher->key);
 	return true;
 }
@@ -128,14 +130,15 @@ static bool take_sealed(struct noise *noise, struct parse_reader *in, uint8_t *r
 }
 
 bool noise_init(struct noise *noise, bool initiator, const uint8_t *prologue, size_t prologue_len,
-		const uint8_t static_secret[NOISE_KEY_LEN], const uint8_t ephemeral_secret[NOISE_KEY_LEN])
+		const uint8_t static_secret[NOISE_KEY_LEN], const uint8_t static_public[NOISE_KEY_LEN],
+		const uint8_t ephemeral_secret[NOISE_KEY_LEN])
 {
 	memset(noise, 0, sizeof(*noise));
 	noise->initiator = initiator;
 	memcpy(noise->static_secret, static_secret, NOISE_KEY_LEN);
+	memcpy(noise->static_public, static_public, NOISE_KEY_LEN);
 	memcpy(noise->ephemeral_secret, ephemeral_secret, NOISE_KEY_LEN);
-	if (crypto_scalarmult_curve25519_base(noise->static_public, static_secret) ||
-	    crypto_scalarmult_curve25519_base(noise->ephemeral_public, ephemeral_secret)) {
+	if (crypto_scalarmult_curve25519_base(noise->ephemeral_public, ephemeral_secret)) {
 		noise_wipe(noise);
 		return false;
 	}

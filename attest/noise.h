@@ -40,9 +40,10 @@ struct noise {
 	bool initiator;
 };
 
-/** Start: name, prologue, keys.  false: the secrets are no keys.  Wipe @noise with noise_wipe(). */
+/** Start: name, prologue, keys; @static_public belongs to @static_secret.  false: the secret is no key.  Wipe @noise with noise_wipe(). */
 bool noise_init(struct noise *noise, bool initiator, const uint8_t *prologue, size_t prologue_len,
-		const uint8_t static_secret[NOISE_KEY_LEN], const uint8_t ephemeral_secret[NOISE_KEY_LEN]);
+		const uint8_t static_secret[NOISE_KEY_LEN], const uint8_t static_public[NOISE_KEY_LEN],
+		const uint8_t ephemeral_secret[NOISE_KEY_LEN]);
 void noise_wipe(struct noise *noise);
 /** Append the next message of the pattern to @out.  false: not this side's turn, no room, or a DH of all zeros. */
 bool noise_write(struct noise *noise, const uint8_t *payload, size_t payload_len, struct parse_writer *out);

@@ -2,6 +2,7 @@
 /* parse: bounded cursors, see parse.h. */
 #include "parse.h"
 
+#include <endian.h>
 #include <string.h>
 
 void parse_reader_init(struct parse_reader *reader, const uint8_t *data, size_t len)
@@ -37,16 +38,15 @@ void parse_bytes(struct parse_reader *reader, uint8_t *ret_bytes, size_t len)
 }
 
 /* @len bytes, little endian. */
-static uint64_t parse_integer(struct parse_reader *reader, size_t len)
+static inline uint64_t parse_integer(struct parse_reader *reader, size_t len)
 {
 	const uint8_t *bytes = parse_take(reader, len);
 	uint64_t value = 0;
 
 	if (!bytes)
 		return 0;
-	while (len--)
-		value = value << 8 | bytes[len];
-	return value;
+	memcpy(&value, bytes, len);
+	return le64toh(value);
 }
 
 uint8_t parse_u8(struct parse_reader *reader)
@@ -73,13 +73,17 @@ void parse_zeros(struct parse_reader *reader)
 {
 	size_t len = reader->len;
 	const uint8_t *bytes = parse_take(reader, len);
-	uint8_t bits = 0;
+	uint64_t bits = 0, word;
 
 	if (!bytes)
 		return;
 	/* Every byte is looked at: how many are zero is nobody's business. */
-	for (size_t i = 0; i < len; i++)
-		bits |= bytes[i];
+	for (; len >= sizeof(word); len -= sizeof(word), bytes += sizeof(word)) {
+		memcpy(&word, bytes, sizeof(word));
+		bits |= word;
+	}
+	while (len--)
+		bits |= bytes[len];
 	if (bits)
 		reader->failed = true;
 }
@@ -116,14 +120,14 @@ void parse_put_bytes(struct parse_writer *writer, const uint8_t *bytes, size_t l
 }
 
 /* @len bytes, little endian. */
-static void put_integer(struct parse_writer *writer, uint64_t value, size_t len)
+static inline void put_integer(struct parse_writer *writer, uint64_t value, size_t len)
 {
 	uint8_t *room = parse_put(writer, len);
 
 	if (!room)
 		return;
-	for (size_t i = 0; i < len; i++)
-		room[i] = (uint8_t)(value >> (8 * i));
+	value = htole64(value);
+	memcpy(room, &value, len);
 }
 
 void parse_put_u8(struct parse_writer *writer, uint8_t value)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "channel.h"
+#include "noncelog.h"
 #include "parse.h"
 
 static const uint32_t class_len[] = { WIRE_CLASS_LENS };
@@ -127,11 +128,41 @@ static void make_nonce(const struct wire_record *header, uint8_t ret_nonce[NONCE
 	parse_put_zeros(&writer);
 }
 
-/* One-time keystream over the part of the header that would show which memory the guest uses. */
-static void mask(const struct channel_half *half, const uint8_t *nonce, const uint8_t *in,
-		 uint8_t ret_out[WIRE_MASKED_LEN])
+/* Keystream for the headers of the WIRE_MASK_RECORDS records around @header's, each record's bytes used once. */
+static void make_mask(const struct channel_half *half, const struct wire_record *header,
+		      uint8_t ret_mask[WIRE_MASK_BLOCK_LEN])
 {
-	crypto_stream_chacha20_ietf_xor(ret_out, in, WIRE_MASKED_LEN, nonce, half->header_key);
+	struct wire_record block = *header;
+	uint8_t nonce[NONCE_LEN];
+
+	block.counter /= WIRE_MASK_RECORDS;
+	make_nonce(&block, nonce);
+	crypto_stream_chacha20_ietf(ret_mask, WIRE_MASK_BLOCK_LEN, nonce, half->header_key);
+}
+
+static const uint8_t *mask_of(const struct wire_record *header, const uint8_t mask[WIRE_MASK_BLOCK_LEN])
+{
+	return mask + header->counter % WIRE_MASK_RECORDS * WIRE_MASKED_LEN;
+}
+
+/* The same, kept by the half until another block of records is reached; a new header key forgets it. */
+static const uint8_t *half_mask(struct channel_half *half, const struct wire_record *header)
+{
+	uint64_t block = header->counter / WIRE_MASK_RECORDS;
+
+	if (!half->has_mask || half->mask_block != block) {
+		make_mask(half, header, half->mask);
+		half->mask_block = block;
+		half->has_mask = true;
+	}
+	return mask_of(header, half->mask);
+}
+
+/* Hides, or shows, the part of the header that would tell which memory the guest uses. */
+static void xor_mask(const uint8_t *mask, const uint8_t *in, uint8_t ret_out[WIRE_MASKED_LEN])
+{
+	for (unsigned int i = 0; i < WIRE_MASKED_LEN; i++)
+		ret_out[i] = in[i] ^ mask[i];
 }
 
 /* true: the next record, with @len bytes of padded body, needs a new generation of keys. */
@@ -140,18 +171,31 @@ static bool rekey_due(const struct attest_channel *channel, const struct channel
 	return half->n_records >= channel->limits.rekey_records || half->n_bytes + len > channel->limits.rekey_bytes;
 }
 
-/* Use up one counter.  Both ends count alike, so both change keys before the same record. */
-static bool next_record(const struct attest_channel *channel, struct channel_half *half, uint32_t len,
+/*
+ * Use up one counter.  Both ends count alike, so both change keys before the same record at the latest; the sender may
+ * do it @early, one generation at a time, and the record says so.
+ */
+static bool next_record(const struct attest_channel *channel, struct channel_half *half, uint32_t len, bool early,
 			uint64_t *ret_counter)
 {
 	if (half->counter >= channel->limits.max_records)
 		return false;
-	if (rekey_due(channel, half, len) && !channel_rekey(channel, half))
+	if ((early || rekey_due(channel, half, len)) && !channel_rekey(channel, half))
 		return false;
 	*ret_counter = half->counter++;
 	half->n_records++;
 	half->n_bytes += len;
 	return true;
+}
+
+/* The sender's clock: have these keys sealed for too long?  They age from their first record, and with ticks only. */
+static bool rekey_aged(const struct attest_channel *channel, struct channel_half *half)
+{
+	uint64_t now_ns = atomic_load_explicit(&channel->now_ns, memory_order_relaxed);
+
+	if (half->n_records == 0 || half->since_ns == 0)
+		half->since_ns = now_ns;
+	return now_ns - half->since_ns >= channel->limits.rekey_ns;
 }
 
 static void encrypt(const struct attest_channel *channel, const struct channel_half *half, const uint8_t *ad,
@@ -185,24 +229,23 @@ static bool seal(struct attest_channel *channel, struct channel_half *half, cons
 	};
 	uint8_t nonce[NONCE_LEN], ad[WIRE_AD_LEN];
 	struct parse_writer writer;
-	uint8_t *hidden;
 	size_t wire_len;
 
 	if ((unsigned int)record->op >= 32 || !header_ok(&header))
 		return false;
-	if (!next_record(channel, half, class_len[header.class], &header.counter))
+	if (!next_record(channel, half, class_len[header.class], rekey_aged(channel, half), &header.counter))
 		return false;
 	header.generation = half->generation;
 	wire_len = wire_len_of(header.class);
-	parse_writer_init(&writer, ret_wire, wire_len - WIRE_TAG_LEN);
-	put_clear(&writer, &header);
-	hidden = ret_wire + writer.len;
-	put_hidden(&writer, &header);
-	parse_put_bytes(&writer, body, record->body_len);
-	parse_put_zeros(&writer);
 	make_nonce(&header, nonce);
 	make_ad(channel, &header, ad);
-	mask(half, nonce, hidden, hidden);
+	parse_writer_init(&writer, ret_wire, wire_len - WIRE_TAG_LEN);
+	/* The header is the associated data's end, but for the mask. */
+	parse_put_bytes(&writer, ad + WIRE_AD_LEN - ATTEST_RECORD_HEADER_LEN, ATTEST_RECORD_HEADER_LEN);
+	xor_mask(half_mask(half, &header), ret_wire + WIRE_CLEAR_LEN, ret_wire + WIRE_CLEAR_LEN);
+	parse_put_bytes(&writer, body, record->body_len);
+	parse_put_zeros(&writer);
+	noncelog_write(half->key_id, nonce, WIRE_NONCE_LEN);
 	encrypt(channel, half, ad, nonce, ret_wire + ATTEST_RECORD_HEADER_LEN, class_len[header.class]);
 	*ret_wire_len = wire_len;
 	return true;
@@ -264,9 +307,9 @@ static bool take_header(const struct channel_half *half, const uint8_t *wire, si
 	return ret_header->direction == half->direction && ret_header->counter == half->counter;
 }
 
-/* Open with @half as it is.  @ret_body may hold unauthentic bytes on failure: the caller wipes it. */
+/* Open with @half as it is and the header's @mask.  @ret_body may hold unauthentic bytes on failure: the caller wipes it. */
 static bool open_with(const struct attest_channel *channel, const struct channel_half *half, const uint8_t *wire,
-		      struct wire_record *header, uint8_t *ret_body)
+		      const uint8_t *mask, struct wire_record *header, uint8_t *ret_body)
 {
 	uint8_t nonce[NONCE_LEN], ad[WIRE_AD_LEN], hidden[WIRE_MASKED_LEN];
 	struct parse_reader reader;
@@ -274,7 +317,7 @@ static bool open_with(const struct attest_channel *channel, const struct channel
 	if (header->generation != half->generation)
 		return false;
 	make_nonce(header, nonce);
-	mask(half, nonce, wire + WIRE_CLEAR_LEN, hidden);
+	xor_mask(mask, wire + WIRE_CLEAR_LEN, hidden);
 	parse_reader_init(&reader, hidden, sizeof(hidden));
 	header->gfn = parse_u64(&reader);
 	header->n_pages = parse_u32(&reader);
@@ -288,6 +331,13 @@ static bool open_with(const struct attest_channel *channel, const struct channel
 	parse_take(&reader, header->body_len);
 	parse_zeros(&reader);
 	return parse_end(&reader);
+}
+
+/* Did the sender change keys before it had to?  Whether it had to is asked by next_record(). */
+static bool is_early(const struct attest_channel *channel, const struct channel_half *half,
+		     const struct wire_record *header)
+{
+	return header->generation == half->generation + 1 && !rekey_due(channel, half, class_len[header->class]);
 }
 
 bool attest_record_open(struct attest_channel *channel, enum attest_lane lane, const uint8_t *wire, size_t wire_len,
@@ -304,8 +354,8 @@ bool attest_record_open(struct attest_channel *channel, enum attest_lane lane, c
 		goto err_wipe;
 	/* A rekey that unauthentic bytes brought on does no harm: the half does not outlive them. */
 	if (!take_header(half, wire, wire_len, &header) ||
-	    !next_record(channel, half, class_len[header.class], &counter) ||
-	    !open_with(channel, half, wire, &header, ret_body))
+	    !next_record(channel, half, class_len[header.class], is_early(channel, half, &header), &counter) ||
+	    !open_with(channel, half, wire, half_mask(half, &header), &header, ret_body))
 		goto err_kill;
 	*ret_record = (struct attest_record){ .op = (enum attest_op)header.op, .gfn = header.gfn,
 					      .n_pages = header.n_pages, .body_len = header.body_len };
@@ -320,7 +370,7 @@ err_wipe:
 bool attest_record_probe_bind(const struct attest_channel *channel, enum attest_lane lane, const uint8_t *wire,
 			      size_t wire_len)
 {
-	uint8_t body[512];
+	uint8_t body[512], mask[WIRE_MASK_BLOCK_LEN];
 	const struct channel_half *half;
 	struct wire_record header;
 	bool ok;
@@ -329,8 +379,12 @@ bool attest_record_probe_bind(const struct attest_channel *channel, enum attest_
 		return false;
 	half = &channel->recv[lane];
 	ok = !half->dead && half->counter == 0 && take_header(half, wire, wire_len, &header) &&
-	     header.class <= WIRE_BIND_MAX_CLASS && header.op == ATTEST_OP_BIND &&
-	     open_with(channel, half, wire, &header, body);
+	     header.class <= WIRE_BIND_MAX_CLASS && header.op == ATTEST_OP_BIND;
+	if (ok) {
+		make_mask(half, &header, mask);
+		ok = open_with(channel, half, wire, mask_of(&header, mask), &header, body);
+	}
+	sodium_memzero(mask, sizeof(mask));
 	sodium_memzero(body, sizeof(body));
 	return ok;
 }

@@ -78,15 +78,17 @@ struct wire_record {
 /* Associated data: session id, u64 connection, u8 cipher, then the header's fields with the mask taken off. */
 #define WIRE_AD_LEN (ATTEST_HASH_LEN + 8u + 1u + WIRE_CLEAR_LEN + WIRE_MASKED_LEN)
 
-/* A class holds this many data pages and the kind bytes of a full run. */
+/* A class holds this many data pages and the kind bytes of a full run; that of a single page, those of 16 pages. */
 #define WIRE_PAGES_CLASS(n_data) ((n_data) * ATTEST_PAGE_LEN + ATTEST_MAX_RUN)
+#define WIRE_PAGE_CLASS (ATTEST_PAGE_LEN + 16u)
 #define WIRE_CLASS_LENS									\
-	64u, 512u, WIRE_PAGES_CLASS(1u), WIRE_PAGES_CLASS(2u), WIRE_PAGES_CLASS(4u),	\
+	64u, 512u, WIRE_PAGE_CLASS,							\
+	WIRE_PAGES_CLASS(1u), WIRE_PAGES_CLASS(2u), WIRE_PAGES_CLASS(4u),		\
 	WIRE_PAGES_CLASS(8u), WIRE_PAGES_CLASS(16u), WIRE_PAGES_CLASS(24u),		\
 	WIRE_PAGES_CLASS(32u), WIRE_PAGES_CLASS(48u), WIRE_PAGES_CLASS(64u),		\
 	WIRE_PAGES_CLASS(96u), WIRE_PAGES_CLASS(128u), WIRE_PAGES_CLASS(192u),		\
 	WIRE_PAGES_CLASS(256u), WIRE_PAGES_CLASS(384u), WIRE_PAGES_CLASS(512u)
-#define WIRE_N_CLASSES 17u
+#define WIRE_N_CLASSES 18u
 #define WIRE_BIND_MAX_CLASS 1u		/* a lane's first record fits in 512 bytes */
 
 /* Longest plaintext per lane. */
@@ -97,11 +99,20 @@ struct wire_record {
 #define WIRE_GFN_LIMIT (UINT64_C(1) << 52)	/* gfn + n_pages is at most this */
 
 /*
- * One generation of keys seals at most 2^20 records and 16 GiB of padded body: AES-GCM with one key is good for 64 GiB.
+ * The header's mask: 16 bytes of keystream for each record, in blocks of 64 records, as one call for many bytes of
+ * ChaCha20 costs little more than one for 16.
+ */
+#define WIRE_MASK_RECORDS 64u
+#define WIRE_MASK_BLOCK_LEN (WIRE_MASK_RECORDS * WIRE_MASKED_LEN)
+
+/*
+ * One generation of keys seals at most 2^20 records and 16 GiB of padded body, for at most 120 s: docs/protocol.md says
+ * what these come from.
  * A lane and direction stops for good after 2^40 records or when the 24 bits of its generation are used up.
  */
 #define WIRE_REKEY_RECORDS (UINT64_C(1) << 20)
 #define WIRE_REKEY_BYTES (UINT64_C(16) << 30)
+#define WIRE_REKEY_NS (UINT64_C(120) * 1000000000u)
 #define WIRE_MAX_RECORDS (UINT64_C(1) << 40)
 #define WIRE_MAX_GENERATION ((UINT32_C(1) << 24) - 1u)
 

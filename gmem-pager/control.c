@@ -138,6 +138,7 @@ static void serve(struct session *session)
 	int r;
 
 	while (!atomic_load(&session->stop)) {
+		attest_channel_tick(session->link.channel, stats_now_us() * 1000u);
 		r = lane_recv(lane, session->config->ping_ms / 2 + 1, &record, &body);
 		if (r == 0) {
 			last_rx_us = stats_now_us();

@@ -18,13 +18,14 @@ dev_bench() {
 	case ${1:-} in
 	'') ;;
 	kernel) shift; dev_bench_kernel "$@"; return ;;
+	channel) shift; dev_bench_channel "$@"; return ;;
 	*) die "bench: no such table: $1 (./dev help)." ;;
 	esac
 	machine_prepare
 	kernel_need gmem
 	user_build plain
 	# Assertions and sanitizers are off in this build, and nothing else runs here.
-	step "records against their AEAD" "$build_dir/tests/perf/bench_record" && records=$step_log
+	step "the channel against its raw operations" dev_bench_channel_table && records=$step_log
 	json=$dev_log/bench.json
 	step "a whole move" "$dev_top/dev" demo --json "$json" || die "bench: the move failed; see $step_log."
 	echo

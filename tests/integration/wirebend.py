@@ -37,7 +37,7 @@ OP_NAMES = {number: name for name, number in OPS.items()}
 HEADER_LEN = 32
 TAG_LEN = 16
 GFN_OFFSET = 16
-CLASS_LENS = [64, 512] + [n * 4096 + 512 for n in (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)]
+CLASS_LENS = [64, 512, 4112] + [n * 4096 + 512 for n in (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)]
 HANDSHAKE_LAST = 6  # ACCEPT
 
 

@@ -55,6 +55,20 @@ static void make_nonce(const struct wire_record *header, uint8_t ret_nonce[24])
 	put(ret_nonce, 4, header->counter, 8);
 }
 
+/* 16 bytes of ChaCha20 for each record, 64 records to a nonce; xors all of them that there are, then takes its own. */
+static void mask(const struct wire_record *header, const uint8_t header_key[32], const uint8_t *in, uint8_t *ret_out)
+{
+	struct wire_record block = *header;
+	uint8_t nonce[24], stream[1024];
+
+	block.counter = header->counter >> 6;
+	make_nonce(&block, nonce);
+	memset(stream, 0, sizeof(stream));
+	memcpy(stream + 16 * (header->counter & 63), in, 16);
+	crypto_stream_chacha20_ietf_xor(stream, stream, sizeof(stream), nonce, header_key);
+	memcpy(ret_out, stream + 16 * (header->counter & 63), 16);
+}
+
 /* The header in the clear, 32 bytes. */
 static void put_header(const struct wire_record *header, uint8_t *ret_bytes)
 {
@@ -89,7 +103,7 @@ size_t forge_seal(const struct attest_channel *channel, const struct channel_hal
 	forge_keys(channel, half, record_key, header_key);
 	make_nonce(header, nonce);
 	put_header(header, ret_wire);
-	crypto_stream_chacha20_ietf_xor(ret_wire + 16, ret_wire + 16, 16, nonce, header_key);
+	mask(header, header_key, ret_wire + 16, ret_wire + 16);
 	if (channel->cipher == ATTEST_CIPHER_AES256GCM)
 		crypto_aead_aes256gcm_encrypt(ret_wire + 32, NULL, plain, plain_len, ad, ad_len, NULL, nonce,
 					      record_key);
@@ -110,7 +124,7 @@ bool forge_open(const struct attest_channel *channel, const struct channel_half 
 
 	forge_keys(channel, half, record_key, header_key);
 	make_nonce(&header, nonce);
-	crypto_stream_chacha20_ietf_xor(hidden, wire + 16, 16, nonce, header_key);
+	mask(&header, header_key, wire + 16, hidden);
 	header.gfn = get(hidden, 0, 8);
 	header.n_pages = (uint32_t)get(hidden, 8, 4);
 	header.body_len = (uint32_t)get(hidden, 12, 4);

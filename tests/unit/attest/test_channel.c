@@ -181,8 +181,50 @@ static void limits_are_the_documented_ones(void)
 
 	CU_ASSERT_EQUAL(channel->limits.rekey_records, 1048576);
 	CU_ASSERT_EQUAL(channel->limits.rekey_bytes, UINT64_C(17179869184));
+	CU_ASSERT_EQUAL(channel->limits.rekey_ns, UINT64_C(120000000000));
 	CU_ASSERT_EQUAL(channel->limits.max_records, UINT64_C(1099511627776));
 	CU_ASSERT_EQUAL(channel->limits.max_generation, 16777215);
+	attest_channel_free(channel);
+}
+
+/* /proc/self/smaps: the flags of the mapping at @address, NULL if there is none. */
+static const char *vm_flags(const void *address, char *line, size_t size)
+{
+	FILE *file = fopen("/proc/self/smaps", "re");
+	bool found = false, ours = false;
+	unsigned long start, end;
+
+	if (!file)
+		abort();
+	while (!found && fgets(line, (int)size, file)) {
+		if (sscanf(line, "%lx-%lx", &start, &end) == 2)
+			ours = (uintptr_t)address >= start && (uintptr_t)address < end;
+		found = ours && strncmp(line, "VmFlags:", 8) == 0;
+	}
+	fclose(file);
+	return found ? line : NULL;
+}
+
+/* Every page with keys is left out of core dumps, and swap where this machine allows so much; guards are around. */
+static void keys_are_not_dumped(void)
+{
+	struct channel_seed seed = make_seed(ATTEST_INITIATOR);
+	struct attest_channel *channel = make(&seed);
+	const uint8_t *bytes = (const uint8_t *)channel;
+	char line[256];
+
+	CU_ASSERT_EQUAL((uintptr_t)channel % 64, 0);
+	for (size_t at = 0; at < sizeof(*channel); at += at + 4096 < sizeof(*channel) ? 4096 : sizeof(*channel) - at) {
+		const char *flags = vm_flags(bytes + at, line, sizeof(line));
+
+		CU_ASSERT_PTR_NOT_NULL_FATAL(flags);
+		CU_ASSERT_PTR_NOT_NULL(strstr(flags, " dd"));
+		if (!strstr(flags, " lo"))
+			fprintf(stderr, "not locked: RLIMIT_MEMLOCK is too small here ");
+	}
+	/* the page behind its end belongs to nobody */
+	CU_ASSERT_PTR_NOT_NULL_FATAL(vm_flags(bytes + sizeof(*channel), line, sizeof(line)));
+	CU_ASSERT_PTR_NULL(strstr(line, " rd"));
 	attest_channel_free(channel);
 }
 
@@ -190,6 +232,8 @@ static void names(void)
 {
 	CU_ASSERT_STRING_EQUAL(attest_cipher_name(ATTEST_CIPHER_AES256GCM), "AES-256-GCM");
 	CU_ASSERT_STRING_EQUAL(attest_cipher_name(ATTEST_CIPHER_XCHACHA20POLY1305), "XChaCha20-Poly1305");
+	CU_ASSERT_STRING_EQUAL(attest_cipher_name(ATTEST_CIPHER_AEGIS256), "AEGIS-256");
+	CU_ASSERT_EQUAL(ATTEST_CIPHER_AEGIS256, 3);
 	CU_ASSERT_STRING_EQUAL(attest_cipher_name((enum attest_cipher)0), "unknown");
 }
 
@@ -203,6 +247,7 @@ int main(void)
 		{ "rekey is one way and ends", rekey_is_one_way_and_ends },
 		{ "kill wipes one half only", kill_wipes_one_half_only },
 		{ "limits are the documented ones", limits_are_the_documented_ones },
+		{ "keys are not dumped", keys_are_not_dumped },
 		{ "names", names },
 		{ NULL, NULL },
 	};

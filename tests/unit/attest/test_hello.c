@@ -85,6 +85,27 @@ static void ciphers_nobody_has_are_refused_at_once(void)
 	pair_fini(&pair);
 }
 
+/* The number is kept for it: whoever asks for it is refused by both, and nobody offers it. */
+static void aegis_is_a_number_only(void)
+{
+	const uint32_t aegis = 1u << ATTEST_CIPHER_AEGIS256;
+	struct attest_handshake *handshake;
+	struct pair_message message;
+
+	pair_init(&pair, aegis);
+	CU_ASSERT_EQUAL(attest_handshake_new(&pair.config[0], &handshake), -ENOTSUP);
+	pair_fini(&pair);
+	CU_ASSERT_EQUAL(negotiated(aegis | XCHACHA, aegis | XCHACHA), ATTEST_CIPHER_XCHACHA20POLY1305);
+	set_up(aegis | XCHACHA, 0);
+	CU_ASSERT_TRUE_FATAL(pair_next(&pair, &message));
+	CU_ASSERT_EQUAL(message.bytes[AT_CIPHERS], XCHACHA);
+	/* a peer that has nothing else */
+	message.bytes[AT_CIPHERS] = (uint8_t)aegis;
+	CU_ASSERT_EQUAL(pair_deliver(&pair, &message), -ENOTSUP);
+	CU_ASSERT_TRUE(pair_failed(&pair, PAIR_RESPONDER));
+	pair_fini(&pair);
+}
+
 /* The initiator's HELLO with 16 bits replaced, as the responder takes it. */
 static int read_changed(size_t offset, uint16_t value)
 {
@@ -209,6 +230,7 @@ int main(void)
 		{ "layout is the documented one", layout_is_the_documented_one },
 		{ "cipher is the best common one", cipher_is_the_best_common_one },
 		{ "ciphers nobody has are refused at once", ciphers_nobody_has_are_refused_at_once },
+		{ "AEGIS is a number only", aegis_is_a_number_only },
 		{ "versions must overlap", versions_must_overlap },
 		{ "other versions are named", other_versions_are_named },
 		{ "what is no HELLO is refused", what_is_no_hello_is_refused },

@@ -12,12 +12,13 @@
 static void start(struct noise *noise, bool initiator, const char *prologue, const char *static_hex,
 		  const char *ephemeral_hex)
 {
-	uint8_t prologue_bytes[128], static_secret[32], ephemeral_secret[32];
+	uint8_t prologue_bytes[128], static_secret[32], static_public[32], ephemeral_secret[32];
 	size_t prologue_len = hex_decode(prologue, prologue_bytes, sizeof(prologue_bytes));
 
 	hex_decode(static_hex, static_secret, sizeof(static_secret));
 	hex_decode(ephemeral_hex, ephemeral_secret, sizeof(ephemeral_secret));
-	CU_ASSERT_TRUE_FATAL(noise_init(noise, initiator, prologue_bytes, prologue_len, static_secret,
+	CU_ASSERT_EQUAL_FATAL(crypto_scalarmult_curve25519_base(static_public, static_secret), 0);
+	CU_ASSERT_TRUE_FATAL(noise_init(noise, initiator, prologue_bytes, prologue_len, static_secret, static_public,
 					ephemeral_secret));
 }
 

@@ -18,16 +18,16 @@ struct bad_header {
 #define PAGES(gfn_, n_, len_) .op = ATTEST_OP_PAGES, .gfn = gfn_, .n_pages = n_, .body_len = len_
 
 static const struct bad_header bad_headers[] = {
-	{ "(right)", ATTEST_LANE_BULK, { .class = 2, PAGES(1, 1, 4097) }, 4608, 0, true },
-	{ "a larger class than needed", ATTEST_LANE_BULK, { .class = 3, PAGES(1, 1, 4097) }, 8704, 0, false },
+	{ "(right)", ATTEST_LANE_BULK, { .class = 2, PAGES(1, 1, 4097) }, 4112, 0, true },
+	{ "a larger class than needed", ATTEST_LANE_BULK, { .class = 3, PAGES(1, 1, 4097) }, 4608, 0, false },
 	{ "a smaller class than the body", ATTEST_LANE_BULK, { .class = 1, PAGES(1, 1, 4097) }, 512, 0, false },
-	{ "first byte of padding", ATTEST_LANE_BULK, { .class = 2, PAGES(1, 1, 4097) }, 4608, 4097, false },
-	{ "last byte of padding", ATTEST_LANE_BULK, { .class = 2, PAGES(1, 1, 4097) }, 4608, 4607, false },
-	{ "no pages", ATTEST_LANE_BULK, { .class = 2, PAGES(1, 0, 4096) }, 4608, 0, false },
-	{ "513 pages", ATTEST_LANE_BULK, { .class = 2, PAGES(1, 513, 513) }, 4608, 0, false },
-	{ "2^32 - 1 pages", ATTEST_LANE_BULK, { .class = 2, PAGES(1, UINT32_MAX, 4097) }, 4608, 0, false },
-	{ "more data than pages", ATTEST_LANE_BULK, { .class = 3, PAGES(1, 1, 8193) }, 8704, 0, false },
-	{ "part of a page", ATTEST_LANE_BULK, { .class = 2, PAGES(1, 1, 4096) }, 4608, 0, false },
+	{ "first byte of padding", ATTEST_LANE_BULK, { .class = 2, PAGES(1, 1, 4097) }, 4112, 4097, false },
+	{ "last byte of padding", ATTEST_LANE_BULK, { .class = 2, PAGES(1, 1, 4097) }, 4112, 4111, false },
+	{ "no pages", ATTEST_LANE_BULK, { .class = 2, PAGES(1, 0, 4096) }, 4112, 0, false },
+	{ "513 pages", ATTEST_LANE_BULK, { .class = 2, PAGES(1, 513, 513) }, 4112, 0, false },
+	{ "2^32 - 1 pages", ATTEST_LANE_BULK, { .class = 2, PAGES(1, UINT32_MAX, 4097) }, 4112, 0, false },
+	{ "more data than pages", ATTEST_LANE_BULK, { .class = 4, PAGES(1, 1, 8193) }, 8704, 0, false },
+	{ "part of a page", ATTEST_LANE_BULK, { .class = 2, PAGES(1, 1, 4096) }, 4112, 0, false },
 	{ "fewer kinds than pages", ATTEST_LANE_BULK, { .class = 0, PAGES(1, 5, 4) }, 64, 0, false },
 	{ "(right, last GFN)", ATTEST_LANE_BULK, { .class = 0, PAGES((UINT64_C(1) << 52) - 2, 2, 2) }, 64, 0, true },
 	{ "GFN beyond the end", ATTEST_LANE_BULK, { .class = 0, PAGES((UINT64_C(1) << 52) - 1, 2, 2) }, 64, 0,
@@ -53,7 +53,7 @@ static const struct bad_header bad_headers[] = {
 	{ "wrong generation", ATTEST_LANE_CONTROL, { .class = 0, .op = ATTEST_OP_PING, .generation = 1 }, 64, 0,
 	  false },
 	{ "24 page class on control", ATTEST_LANE_CONTROL,
-	  { .class = 7, .op = ATTEST_OP_STATE, .body_len = 90000 }, 98816, 0, false },
+	  { .class = 8, .op = ATTEST_OP_STATE, .body_len = 90000 }, 98816, 0, false },
 };
 
 static void authentic_records_that_break_a_rule_are_refused(void)
@@ -184,18 +184,93 @@ static void both_ends_stop_at_their_limits(void)
 	}
 }
 
-/* A receiver that does not change keys when it is due refuses what follows. */
+/* A sender that does not change keys when it is due is refused. */
 static void missed_rekey_is_refused(void)
 {
 	if (!set_up(ATTEST_CIPHER_XCHACHA20POLY1305))
 		return;
-	channel[0]->limits.rekey_records = 1;
+	channel[1]->limits.rekey_records = saved.limits.rekey_records = 1;
 	CU_ASSERT_EQUAL(seal(ATTEST_LANE_BULK, &ping), 112);
 	CU_ASSERT_TRUE(accepted_by(ATTEST_LANE_BULK, wire, 112));
 	memcpy(&saved, channel[1], sizeof(saved));
 	CU_ASSERT_EQUAL(seal(ATTEST_LANE_BULK, &ping), 112);
+	CU_ASSERT_EQUAL(wire[4], 0);
 	CU_ASSERT_TRUE(refused_by(ATTEST_LANE_BULK, wire, 112));
 	tear_down();
+}
+
+/* It may do so early, by one generation at a time. */
+static void early_rekey_is_followed_by_one_generation_only(void)
+{
+	for (size_t c = 0; c < 2; c++) {
+		struct channel_half *half;
+
+		if (!set_up(ciphers[c]))
+			continue;
+		half = &channel[0]->send[ATTEST_LANE_BULK];
+		for (uint32_t generation = 1; generation <= 3; generation++) {
+			CU_ASSERT_TRUE(channel_rekey(channel[0], half));
+			CU_ASSERT_EQUAL(seal(ATTEST_LANE_BULK, &ping), 112);
+			CU_ASSERT_EQUAL(wire[4], generation);
+			CU_ASSERT_TRUE(accepted_by(ATTEST_LANE_BULK, wire, 112));
+			CU_ASSERT_EQUAL(channel[1]->recv[ATTEST_LANE_BULK].generation, generation);
+			CU_ASSERT_EQUAL(channel[1]->recv[ATTEST_LANE_BULK].n_records, 1);
+			memcpy(&saved, channel[1], sizeof(saved));
+		}
+		CU_ASSERT_TRUE(channel_rekey(channel[0], half));
+		CU_ASSERT_TRUE(channel_rekey(channel[0], half));
+		CU_ASSERT_EQUAL(seal(ATTEST_LANE_BULK, &ping), 112);
+		CU_ASSERT_TRUE(refused_by(ATTEST_LANE_BULK, wire, 112));
+		/* one that was due, and one more */
+		saved.limits.rekey_records = 1;
+		CU_ASSERT_TRUE(refused_by(ATTEST_LANE_BULK, wire, 112));
+		tear_down();
+	}
+}
+
+#define SECOND UINT64_C(1000000000)
+
+static void check_sealed(uint32_t generation)
+{
+	struct attest_record got;
+
+	CU_ASSERT_EQUAL(seal(ATTEST_LANE_URGENT, &ping), 112);
+	CU_ASSERT_EQUAL(wire[4], generation);
+	CU_ASSERT_TRUE(attest_record_open(channel[1], ATTEST_LANE_URGENT, wire, 112, &got, opened));
+}
+
+/* The receiver has no clock: it follows. */
+static void keys_that_seal_for_120_s_are_changed(void)
+{
+	for (size_t c = 0; c < 2; c++) {
+		if (!set_up(ciphers[c]))
+			continue;
+		/* what was sealed before the first tick has no age; keys that have sealed nothing do not age */
+		check_sealed(0);
+		attest_channel_tick(channel[0], 1000 * SECOND);
+		attest_channel_tick(channel[0], 2000 * SECOND);
+		check_sealed(0);
+		attest_channel_tick(channel[0], 2120 * SECOND - 1);
+		check_sealed(0);
+		/* time does not go back */
+		attest_channel_tick(channel[0], 5);
+		check_sealed(0);
+		attest_channel_tick(channel[0], 2120 * SECOND);
+		check_sealed(1);
+		check_sealed(1);
+		attest_channel_tick(channel[0], 2240 * SECOND - 1);
+		check_sealed(1);
+		/* however long: one generation */
+		attest_channel_tick(channel[0], 9999 * SECOND);
+		check_sealed(2);
+		CU_ASSERT_EQUAL(channel[0]->send[ATTEST_LANE_BULK].generation, 0);
+		/* at the last generation age stops the lane, too */
+		channel[0]->limits.max_generation = 2;
+		attest_channel_tick(channel[0], 19999 * SECOND);
+		CU_ASSERT_EQUAL(seal(ATTEST_LANE_URGENT, &ping), 0);
+		CU_ASSERT_TRUE(channel[0]->send[ATTEST_LANE_URGENT].dead);
+		tear_down();
+	}
 }
 
 /* ---- attest_record_probe_bind ---- */
@@ -250,8 +325,8 @@ static void probe_knows_the_first_record_and_kills_nothing(void)
 		if (!set_up(ciphers[c]))
 			continue;
 		bind.body_len = 513;
-		CU_ASSERT_EQUAL(seal(ATTEST_LANE_BULK, &bind), 4656);
-		CU_ASSERT_FALSE(probe(ATTEST_LANE_BULK, wire, 4656));
+		CU_ASSERT_EQUAL(seal(ATTEST_LANE_BULK, &bind), 4160);
+		CU_ASSERT_FALSE(probe(ATTEST_LANE_BULK, wire, 4160));
 		CU_ASSERT_EQUAL(seal(ATTEST_LANE_CONTROL, &ping), 112);
 		CU_ASSERT_FALSE(probe(ATTEST_LANE_CONTROL, wire, 112));
 		tear_down();
@@ -296,6 +371,9 @@ static void lanes_run_in_threads(void)
 			runs[i].lane = i;
 			CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[i], NULL, run_lane, &runs[i]), 0);
 		}
+		/* and the time comes from yet another thread */
+		for (uint64_t i = 0; i < 1000; i++)
+			attest_channel_tick(channel[0], i * 10 * SECOND);
 		for (unsigned int i = 0; i < ATTEST_N_LANES; i++) {
 			pthread_join(threads[i], NULL);
 			CU_ASSERT_TRUE(runs[i].ok);
@@ -313,6 +391,8 @@ int main(void)
 		  counters_are_used_once_also_when_nothing_is_sent },
 		{ "both ends stop at their limits", both_ends_stop_at_their_limits },
 		{ "missed rekey is refused", missed_rekey_is_refused },
+		{ "early rekey is followed, by one generation only", early_rekey_is_followed_by_one_generation_only },
+		{ "keys that seal for 120 s are changed", keys_that_seal_for_120_s_are_changed },
 		{ "probe knows the first record and kills nothing", probe_knows_the_first_record_and_kills_nothing },
 		{ "lanes run in threads", lanes_run_in_threads },
 		{ NULL, NULL },
