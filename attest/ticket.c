@@ -94,10 +94,10 @@ static enum ticket_problem check_signature(const struct ticket_question *questio
 	uint8_t id[SIGNKEY_ID_LEN];
 
 	for (size_t i = 0; i < question->n_issuers; i++) {
-		signkey_id(question->issuers[i], id);
+		signkey_id(question->issuers + i * SIGNKEY_LEN, id);
 		if (memcmp(id, ticket->issuer_id, sizeof(id)))
 			continue;
-		return signkey_verify(question->issuers[i], label, question->bytes, SIGNED_LEN, ticket->signature) ?
+		return signkey_verify(question->issuers + i * SIGNKEY_LEN, label, question->bytes, SIGNED_LEN, ticket->signature) ?
 		       TICKET_SIGNATURE : TICKET_OK;
 	}
 	return TICKET_ISSUER;

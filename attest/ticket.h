@@ -69,7 +69,7 @@ enum ticket_problem {
 struct ticket_question {		/* all borrowed */
 	const uint8_t *bytes;
 	size_t len;
-	const uint8_t (*issuers)[SIGNKEY_LEN];	/* public keys that are believed */
+	const uint8_t *issuers;		/* n_issuers public keys, one after another, that are believed */
 	size_t n_issuers;
 	int64_t now_s;			/* seconds since 1970 */
 	bool first_handshake;		/* validity in time counts at the first one only: a resume may be later */
