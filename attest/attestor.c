@@ -45,6 +45,14 @@ static int provide(void *opaque, const struct attest_binding *binding, uint8_t *
 	return -EINVAL;
 }
 
+/* A handshake may come long after the ticket was read; a connection that is resumed may come after its end. */
+static bool in_time(const struct attestor *attestor, const struct attest_binding *binding, int64_t now_s)
+{
+	if (binding->connection != 1 || (!attestor->valid_from_s && !attestor->valid_to_s))
+		return true;
+	return now_s >= attestor->valid_from_s && now_s <= attestor->valid_to_s;
+}
+
 static int verify(void *opaque, const struct attest_binding *binding, const uint8_t *evidence, size_t len,
 		  char *ret_reason, size_t reason_len)
 {
@@ -60,6 +68,10 @@ static int verify(void *opaque, const struct attest_binding *binding, const uint
 
 	if (sodium_memcmp(binding->static_key, attestor->peer_key, ATTEST_KEY_LEN)) {
 		snprintf(ret_reason, reason_len, "its static key is not the one that was named; check which machine answers");
+		return -EACCES;
+	}
+	if (!in_time(attestor, binding, question.now_s)) {
+		snprintf(ret_reason, reason_len, "the ticket is not valid now; ask its issuer for another one");
 		return -EACCES;
 	}
 	evidence_binding_digest(binding, digest);

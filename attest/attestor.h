@@ -28,6 +28,7 @@ struct attestor {			/* all borrowed; not written to, so that handshakes may shar
 	const struct trust *trust;
 	const uint8_t *peer_key;	/* ATTEST_KEY_LEN: static key that the peer must have */
 	const uint8_t *peer_platform_id;	/* NULL or zeros: not named */
+	int64_t valid_from_s, valid_to_s;	/* the ticket's; they count at connection 1 only.  Both 0: not asked */
 	int64_t (*now_s)(void);		/* seconds since 1970 */
 	/* Told every verdict; may be NULL.  Any thread that runs a handshake. */
 	void (*tell)(const struct verdict *verdict);

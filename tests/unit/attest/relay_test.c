@@ -99,8 +99,10 @@ static const char *said(int side)
 
 static void tear_down(void)
 {
-	for (int side = 0; side < 2; side++)
+	for (int side = 0; side < 2; side++) {
 		attest_handshake_free(pair.side[side]);
+		pair.side[side] = NULL;
+	}
 }
 
 static void named_machines_believe_each_other(void)
@@ -309,6 +311,31 @@ static void a_software_key_needs_its_switch_on_both_sides(void)
 	tear_down();
 }
 
+static void a_ticket_that_ran_out_while_waiting_is_refused(void)
+{
+	for (int side = 0; side < 2; side++) {
+		set_up();
+		attestor[side].valid_from_s = NOW - 10;
+		attestor[side].valid_to_s = NOW - 1;
+		CU_ASSERT_FALSE(run());
+		CU_ASSERT_EQUAL(pair.error[side], -EACCES);
+		CU_ASSERT_PTR_NOT_NULL(strstr(said(side), "not valid now"));
+		tear_down();
+		attestor[side].valid_to_s = NOW;
+		CU_ASSERT_TRUE(run());
+		tear_down();
+		/* a later connection of the same move */
+		set_up();
+		attestor[side].valid_from_s = NOW + 1;
+		attestor[side].valid_to_s = NOW + 2;
+		CU_ASSERT_FALSE(run());
+		tear_down();
+		pair.config[0].connection = pair.config[1].connection = 2;
+		CU_ASSERT_TRUE(run());
+		tear_down();
+	}
+}
+
 static unsigned int n_told;
 static void count(const struct verdict *verdict)
 {
@@ -337,6 +364,7 @@ int main(void)
 		{ "tickets are for whom they name", tickets_are_for_whom_they_name },
 		{ "other tickets do not even shake hands", other_tickets_do_not_even_shake_hands },
 		{ "a software key needs its switch on both sides", a_software_key_needs_its_switch_on_both_sides },
+		{ "a ticket that ran out while waiting is refused", a_ticket_that_ran_out_while_waiting_is_refused },
 		{ "verdicts are told", verdicts_are_told },
 		{ NULL, NULL },
 	};
