@@ -4,7 +4,7 @@
 # usage: tool_test.sh GMEM-ATTEST SOFTWARE-EVIDENCE-MAKER SOURCE-ROOT
 set -u
 
-attest=$1 make_evidence=$2 root=$3
+attest=$(realpath "$1") make_evidence=$(realpath "$2") root=$3
 vectors=${GMEM_VECTORS:-$root/../shared/vectors}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
