@@ -135,7 +135,7 @@ uint32_t snp_report_version(const uint8_t *bytes, size_t len)
 	return parse_u32(&reader);
 }
 
-/* There is no version 4 that firmware would make, and 6 has fields that nothing here would look at. */
+/* Version 6 has fields that nothing here would judge, and nobody has shown a 4. */
 bool snp_report_version_known(uint32_t version)
 {
 	return version == 2 || version == 3 || version == 5;

@@ -28,13 +28,15 @@ enum snpgen_key {
 	SNPGEN_LEAF,		/* P-384 */
 	SNPGEN_STRANGER,
 	SNPGEN_P256,
+	SNPGEN_WRITTEN_OUT,	/* P-384, by its parameters instead of its name */
 	SNPGEN_N_KEYS,
 };
 
 enum snpgen_algorithm {
 	SNPGEN_GOOD,		/* RSA-PSS SHA-384, salt 48; for EC keys ECDSA SHA-256 */
 	SNPGEN_PKCS1,
-	SNPGEN_PSS_SHA256,
+	SNPGEN_PSS_SHA256,	/* MGF1 with SHA-384 */
+	SNPGEN_PSS_SHA1,	/* so that hash and MGF1 are the defaults, which are not written */
 	SNPGEN_PSS_MGF_SHA256,
 	SNPGEN_PSS_SALT_32,
 };
