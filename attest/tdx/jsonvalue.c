@@ -102,7 +102,8 @@ bool jsonvalue_hex(struct json_object *object, const char *name, uint8_t *ret_by
 	return true;
 }
 
-bool jsonvalue_hex_new(struct json_object *object, const char *name, size_t max_len, uint8_t **ret_bytes, size_t *ret_len)
+bool jsonvalue_hex_new(struct json_object *object, const char *name, size_t max_len, uint8_t **ret_bytes,
+		       size_t *ret_len)
 {
 	const char *text;
 	uint8_t *bytes;

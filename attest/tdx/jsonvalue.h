@@ -13,7 +13,7 @@
 
 struct json_object;
 
-/** The whole text, which jsontext_check() must take as well, an object.  Put with json_object_put().  -EBADMSG, -E2BIG. */
+/** The whole text, an object that jsontext_check() takes.  Put with json_object_put().  -EBADMSG, -E2BIG, -ENOMEM. */
 int jsonvalue_parse(const char *text, size_t len, struct json_object **ret_object);
 
 bool jsonvalue_has(struct json_object *object, const char *name);
@@ -22,7 +22,8 @@ bool jsonvalue_string(struct json_object *object, const char *name, const char *
 /** Exactly 2 * @len hex digits of either case. */
 bool jsonvalue_hex(struct json_object *object, const char *name, uint8_t *ret_bytes, size_t len);
 /** Any even number of hex digits from 2 to 2 * @max_len.  Free @ret_bytes. */
-bool jsonvalue_hex_new(struct json_object *object, const char *name, size_t max_len, uint8_t **ret_bytes, size_t *ret_len);
+bool jsonvalue_hex_new(struct json_object *object, const char *name, size_t max_len, uint8_t **ret_bytes,
+		       size_t *ret_len);
 /** A whole number from 0 to @max. */
 bool jsonvalue_number(struct json_object *object, const char *name, uint32_t max, uint32_t *ret_number);
 /** As date.h has it. */

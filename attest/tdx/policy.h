@@ -46,7 +46,7 @@ struct tdx_policy {
 	uint32_t qe_statuses;		/* the same of the QE */
 	uint32_t min_evaluation;	/* lowest tcbEvaluationDataNumber; 0: any */
 	enum tdx_bit debug;
-	enum tdx_bit sept_ve_disable;	/* pages that the host takes away end the TD and do not reach its #VE handler */
+	enum tdx_bit sept_ve_disable;	/* a page that the host takes away ends the TD; its #VE handler is not asked */
 	enum tdx_bit migratable;
 	enum tdx_bit pks;
 	enum tdx_bit kl;

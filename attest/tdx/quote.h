@@ -64,7 +64,7 @@ struct tdx_report {
 	uint8_t rtmr[TDX_N_RTMRS][TDX_MEASUREMENT_LEN];
 	uint8_t report_data[TDX_REPORT_DATA_LEN];
 	bool has_15;					/* the two below; zeros without */
-	uint8_t tee_tcb_svn2[TDX_SVN_LEN];		/* of the module that runs now, if it was updated under the TD */
+	uint8_t tee_tcb_svn2[TDX_SVN_LEN];		/* of the module that runs now; it may have been updated */
 	uint8_t mrservicetd[TDX_MEASUREMENT_LEN];	/* service TDs bound to this one */
 };
 

@@ -25,7 +25,7 @@
 struct tdx_question {			/* all borrowed */
 	const uint8_t *quote;		/* what trails it is not read */
 	size_t quote_len;
-	const struct tdx_collateral *collateral;	/* NULL: none, which fails a rule, and leaves those on it unjudged */
+	const struct tdx_collateral *collateral;	/* NULL: none, which fails a rule */
 	const struct x509_cert *root;	/* tdx_root_new() */
 	const struct tdx_policy *policy;
 	const uint8_t *report_data;	/* TDX_REPORT_DATA_LEN: what the quote must be bound to */

@@ -44,8 +44,9 @@ static bool judge_signer(struct tdx_judging *judging, const struct tdx_document 
 	enum x509_problem problem;
 
 	if (document->n_chain != TDX_COLLATERAL_MAX_CERTS)
-		return tdx_rule_judge(judging, rules->signer, false, "the %s has %zu certificates; signer and root are two",
-				      rules->name, document->n_chain);
+		return tdx_rule_judge(judging, rules->signer, false,
+				      "the %s has %zu certificates; signer and root are two", rules->name,
+				      document->n_chain);
 	problem = x509_chain_check((const struct x509_cert *const *)document->chain, document->n_chain, question->root,
 				   X509_ECDSA_P256_SHA256, question->now_s, NULL);
 	if (problem == X509_OK)

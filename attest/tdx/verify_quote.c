@@ -74,22 +74,24 @@ static bool judge_pck_chain(struct tdx_judging *judging)
 	enum x509_problem problem;
 	size_t at = 0;
 
-	if (x509_certs_parse_pem(quote->pem, quote->pem_len, TDX_PCK_CHAIN_LEN, judging->chain, &judging->n_chain) < 0) {
+	if (x509_certs_parse_pem(quote->pem, quote->pem_len, TDX_PCK_CHAIN_LEN, judging->chain,
+				 &judging->n_chain) < 0) {
 		judging->n_chain = 0;
 		return tdx_rule_judge(judging, TDX_RULE_PCK_CHAIN, false,
 				      "the quote's certificates cannot be read, or are more than three");
 	}
 	if (judging->n_chain != TDX_PCK_CHAIN_LEN)
 		return tdx_rule_judge(judging, TDX_RULE_PCK_CHAIN, false,
-				      "the quote has %zu certificates; PCK, its CA and the root are three", judging->n_chain);
+				      "the quote has %zu certificates; PCK, its CA and the root are three",
+				      judging->n_chain);
 	problem = x509_chain_check((const struct x509_cert *const *)judging->chain, judging->n_chain,
 				   judging->question->root, X509_ECDSA_P256_SHA256, judging->question->now_s, &at);
 	if (problem != X509_OK)
 		return tdx_rule_judge(judging, TDX_RULE_PCK_CHAIN, false, "the %s %s",
 				      at < TDX_PCK_CHAIN_LEN ? places[at] : "chain", x509_problem_text(problem));
-	return tdx_rule_judge(judging, TDX_RULE_PCK_CHAIN, has_roles(judging->chain), "the PCK chain leads to the pinned "
-			      "root, and its certificates are %s", has_roles(judging->chain) ? "what they must be for" :
-			      "for something else");
+	return tdx_rule_judge(judging, TDX_RULE_PCK_CHAIN, has_roles(judging->chain),
+			      "the PCK chain leads to the pinned root, and its certificates are %s",
+			      has_roles(judging->chain) ? "what they must be for" : "for something else");
 }
 
 bool tdx_judge_chain(struct tdx_judging *judging)
@@ -132,8 +134,8 @@ bool tdx_judge_signatures(struct tdx_judging *judging)
 
 	holds = x509_ecdsa_verify(judging->chain[0], X509_P256, quote->qe_signature, quote->qe_signature + 32,
 				  quote->qe_report, TDX_QE_REPORT_LEN);
-	if (!tdx_rule_judge(judging, TDX_RULE_QE_SIGNATURE, holds, "the quoting enclave's report is %ssigned by the PCK",
-			    holds ? "" : "not "))
+	if (!tdx_rule_judge(judging, TDX_RULE_QE_SIGNATURE, holds,
+			    "the quoting enclave's report is %ssigned by the PCK", holds ? "" : "not "))
 		return false;
 	holds = is_key_of_qe(quote);
 	if (!tdx_rule_judge(judging, TDX_RULE_QE_KEY, holds, "the quoting enclave's report %s the attestation key",

@@ -49,9 +49,10 @@ static void judge_qe_status(struct tdx_judging *judging)
 		return;
 	}
 	date_format(level->date_s, date);
-	tdx_rule_judge(judging, TDX_RULE_QE_STATUS, is_status_taken(judging->question->policy->qe_statuses, level->status),
-		       "the quoting enclave's SVN %u is %s as of %.10s%s", qe->isvsvn, tdx_status_name(level->status), date,
-		       advisories_of(level).text);
+	tdx_rule_judge(judging, TDX_RULE_QE_STATUS,
+		       is_status_taken(judging->question->policy->qe_statuses, level->status),
+		       "the quoting enclave's SVN %u is %s as of %.10s%s", qe->isvsvn, tdx_status_name(level->status),
+		       date, advisories_of(level).text);
 }
 
 void tdx_judge_qe(struct tdx_judging *judging)
@@ -90,8 +91,8 @@ static void judge_module(struct tdx_judging *judging)
 	const uint8_t *svn = report->tee_tcb_svn;
 
 	if (!rule)
-		tdx_rule_judge(judging, TDX_RULE_TCB_MODULE, false, "the TDX module has major version %u, which the TCB "
-			       "info does not know", svn[1]);
+		tdx_rule_judge(judging, TDX_RULE_TCB_MODULE, false,
+			       "the TDX module has major version %u, which the TCB info does not know", svn[1]);
 	else
 		tdx_rule_judge(judging, TDX_RULE_TCB_MODULE, has_rule(rule, report), "the TDX module's signer and "
 			       "attributes (major version %u) are %sthose of the TCB info", svn[1],
@@ -131,8 +132,8 @@ void tdx_judge_tcb(struct tdx_judging *judging)
 			      tcbinfo->fmspc[4], tcbinfo->fmspc[5]);
 	same &= tdx_rule_judge(judging, TDX_RULE_TCB_PCEID,
 			       memcmp(tcbinfo->pceid, judging->pck.pceid, sizeof(tcbinfo->pceid)) == 0,
-			       "the TCB info is for PCEID %02X%02X; it must be the PCK certificate's", tcbinfo->pceid[0],
-			       tcbinfo->pceid[1]);
+			       "the TCB info is for PCEID %02X%02X; it must be the PCK certificate's",
+			       tcbinfo->pceid[0], tcbinfo->pceid[1]);
 	/* another platform's levels say nothing */
 	if (!same)
 		return;

@@ -10,7 +10,8 @@
 #define NAMED_ATTRIBUTES (TDX_ATTRIBUTE_DEBUG | TDX_ATTRIBUTE_SEPT_VE_DISABLE | TDX_ATTRIBUTE_MIGRATABLE |	\
 			  TDX_ATTRIBUTE_PKS | TDX_ATTRIBUTE_KL | TDX_ATTRIBUTE_PERFMON)
 
-static void judge_bit(struct tdx_judging *judging, enum tdx_rule rule, const char *name, uint64_t bit, enum tdx_bit want)
+static void judge_bit(struct tdx_judging *judging, enum tdx_rule rule, const char *name, uint64_t bit,
+		      enum tdx_bit want)
 {
 	const bool set = judging->quote.report.attributes & bit;
 
@@ -18,8 +19,9 @@ static void judge_bit(struct tdx_judging *judging, enum tdx_rule rule, const cha
 		tdx_rule_open(judging, rule, "%s is %s", name, set ? "set" : "clear");
 		return;
 	}
-	tdx_rule_judge(judging, rule, want == (set ? TDX_BIT_SET : TDX_BIT_CLEAR), "%s is %s; the policy wants it %s", name,
-		       set ? "set" : "clear", want == TDX_BIT_SET ? "set" : want == TDX_BIT_CLEAR ? "clear" : "?");
+	tdx_rule_judge(judging, rule, want == (set ? TDX_BIT_SET : TDX_BIT_CLEAR), "%s is %s; the policy wants it %s",
+		       name, set ? "set" : "clear",
+		       want == TDX_BIT_SET ? "set" : want == TDX_BIT_CLEAR ? "clear" : "?");
 }
 
 static void judge_attributes(struct tdx_judging *judging)
@@ -69,7 +71,8 @@ static void judge_value(struct tdx_judging *judging, enum tdx_rule rule, const c
 	if (expected->any)
 		tdx_rule_open(judging, rule, "%s is %s", name, hex);
 	else if (expected->n == 0)
-		tdx_rule_judge(judging, rule, false, "%s is %s; the policy names no value, nor that any will do", name, hex);
+		tdx_rule_judge(judging, rule, false, "%s is %s; the policy names no value, nor that any will do", name,
+			       hex);
 	else
 		tdx_rule_judge(judging, rule, is_expected(expected, value), "%s is %s, which the policy %s", name, hex,
 			       is_expected(expected, value) ? "names" : "does not name");
@@ -84,7 +87,8 @@ static void judge_service_td(struct tdx_judging *judging)
 	if (!judging->quote.report.has_15 && is_expected(expected, zeros))
 		tdx_rule_open(judging, TDX_RULE_TD_MRSERVICETD, "a report 1.0 has no MRSERVICETD");
 	else
-		judge_value(judging, TDX_RULE_TD_MRSERVICETD, "MRSERVICETD", judging->quote.report.mrservicetd, expected);
+		judge_value(judging, TDX_RULE_TD_MRSERVICETD, "MRSERVICETD", judging->quote.report.mrservicetd,
+			    expected);
 }
 
 static void judge_values(struct tdx_judging *judging)

@@ -36,6 +36,8 @@ static void init_certs(struct tdxgen *gen)
 	gen->chain[2] = TDXGEN_ROOT;
 	gen->document_chain[0] = TDXGEN_TCB;
 	gen->document_chain[1] = TDXGEN_ROOT;
+	gen->n_chain = 3;
+	gen->n_document_chain = 2;
 }
 
 static void init_platform(struct tdxgen *gen)
@@ -93,7 +95,9 @@ static void init_quote(struct tdxgen *gen)
 		memset(gen->report.rtmr[i], (int)(0xa0 + i), TDX_MEASUREMENT_LEN);
 	for (unsigned int i = 0; i < TDX_REPORT_DATA_LEN; i++)
 		gen->report.report_data[i] = (uint8_t)(i + 1);
-	gen->qe = (struct tdx_qe_report){ .attributes = { 0x15, 0, 0, 0, 0, 0, 0, 0, 0xe7 }, .isvprodid = 2, .isvsvn = 6 };
+	gen->qe = (struct tdx_qe_report){
+		.attributes = { 0x15, 0, 0, 0, 0, 0, 0, 0, 0xe7 }, .isvprodid = 2, .isvsvn = 6,
+	};
 	memset(gen->qe.mrsigner, 0xdc, sizeof(gen->qe.mrsigner));
 	memset(gen->qe.mrenclave, 0xe5, sizeof(gen->qe.mrenclave));
 	gen->auth_len = sizeof(gen->auth);
@@ -156,7 +160,8 @@ void tdxgen_public(const struct tdxgen *gen, enum tdxgen_key key, uint8_t ret_pu
 	uint8_t point[65];
 	size_t len;
 
-	TDXGEN_NEED(EVP_PKEY_get_octet_string_param(gen->keys[key], OSSL_PKEY_PARAM_PUB_KEY, point, sizeof(point), &len));
+	TDXGEN_NEED(EVP_PKEY_get_octet_string_param(gen->keys[key], OSSL_PKEY_PARAM_PUB_KEY, point, sizeof(point),
+						    &len) == 1);
 	TDXGEN_NEED(len == sizeof(point) && point[0] == 4);
 	memcpy(ret_public, point + 1, 64);
 }
@@ -244,7 +249,7 @@ static void put_qe(struct parse_writer *writer, const struct tdxgen *gen)
 size_t tdxgen_quote(const struct tdxgen *gen, uint8_t *ret_quote)
 {
 	char pem[TDXGEN_TEXT_SIZE];
-	const size_t pem_len = tdxgen_pem(gen, gen->chain, 3, pem, sizeof(pem));
+	const size_t pem_len = tdxgen_pem(gen, gen->chain, gen->n_chain, pem, sizeof(pem));
 	const uint32_t qe_len = (uint32_t)(TDX_QE_REPORT_LEN + 64 + 2 + gen->auth_len + 6 + pem_len);
 	struct parse_writer writer;
 	uint8_t bytes[64];

@@ -22,7 +22,7 @@
 #include <attest/tdx/policy.h>
 #include <attest/tdx/quote.h>
 
-#define TDXGEN_NOW INT64_C(1790000000)	/* 2026-09-21T13:33:20Z */
+#define TDXGEN_NOW INT64_C(1790000000)	/* 2026-09-21T14:13:20Z */
 #define TDXGEN_DAY INT64_C(86400)
 #define TDXGEN_QUOTE_SIZE 16384u
 #define TDXGEN_TEXT_SIZE 16384u
@@ -106,8 +106,10 @@ struct tdxgen {
 	struct tdxgen_tcbinfo tcbinfo;
 	struct tdxgen_qeidentity qeidentity;
 	enum tdxgen_key tcbinfo_key, qeidentity_key;	/* that sign the documents */
-	enum tdxgen_cert_id chain[3];			/* of the quote */
+	enum tdxgen_cert_id chain[4];			/* of the quote */
+	size_t n_chain;
 	enum tdxgen_cert_id document_chain[2];
+	size_t n_document_chain;
 
 	struct tdx_header header;
 	uint16_t body_type;		/* version 5 only; in version 4 the report is 1.0 */

@@ -130,7 +130,8 @@ static void set_name(X509_NAME *name, const char *common_name)
 {
 	static const uint8_t organisation[] = "Intel Corporation";
 
-	TDXGEN_NEED(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const uint8_t *)common_name, -1, -1, 0) == 1);
+	TDXGEN_NEED(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const uint8_t *)common_name, -1,
+					       -1, 0) == 1);
 	TDXGEN_NEED(X509_NAME_add_entry_by_txt(name, "O", MBSTRING_UTF8, organisation, -1, -1, 0) == 1);
 }
 
@@ -198,7 +199,7 @@ size_t tdxgen_pem(const struct tdxgen *gen, const enum tdxgen_cert_id *ids, size
 		X509_free(cert);
 	}
 	len = BIO_get_mem_data(bio, &text);
-	TDXGEN_NEED(len > 0 && (size_t)len < size);
+	TDXGEN_NEED(len >= 0 && (size_t)len < size);
 	memcpy(ret_pem, text, (size_t)len);
 	ret_pem[len] = '\0';
 	BIO_free(bio);

@@ -130,8 +130,10 @@ size_t tdxgen_qeidentity(const struct tdxgen *gen, char *ret_text)
 	const struct tdxgen_qeidentity *identity = &gen->qeidentity;
 	struct text text = { .at = ret_text, .size = TDXGEN_TEXT_SIZE };
 
-	put_head(&text, identity->id, identity->version, identity->issued_s, identity->next_update_s, identity->evaluation);
-	put(&text, "\"miscselect\":\"%08X\",\"miscselectMask\":\"%08X\",", identity->miscselect, identity->miscselect_mask);
+	put_head(&text, identity->id, identity->version, identity->issued_s, identity->next_update_s,
+		 identity->evaluation);
+	put(&text, "\"miscselect\":\"%08X\",\"miscselectMask\":\"%08X\",", identity->miscselect,
+	    identity->miscselect_mask);
 	put_hex_member(&text, "attributes", identity->attributes, sizeof(identity->attributes));
 	put_hex_member(&text, "attributesMask", identity->attributes_mask, sizeof(identity->attributes_mask));
 	put_hex_member(&text, "mrsigner", identity->mrsigner, sizeof(identity->mrsigner));
@@ -188,7 +190,7 @@ static void put_document(struct text *text, const struct tdxgen *gen, enum tdxge
 		put_hex(text, signature, sizeof(signature));
 		put(text, "\",\n");
 	}
-	tdxgen_pem(gen, gen->document_chain, 2, pem, sizeof(pem));
+	tdxgen_pem(gen, gen->document_chain, gen->n_document_chain, pem, sizeof(pem));
 	put(text, "\"%s_issuer_chain\": ", name);
 	put_string(text, pem);
 	put(text, ",\n");
