@@ -316,6 +316,103 @@ static void entries_not_known_are_refused(void)
 	CU_ASSERT_EQUAL(ima_next(&reader, &entry), -ENOTSUP);
 }
 
+/* ---- what no TPM would sign, by a key that says it is in one ---- */
+
+static EVP_PKEY *forger;
+
+/* The evidence's public area with the forger's key in it, and that key in the policy. */
+static void forge_key(uint8_t ret_public[BUNDLE_MAX_LEN], size_t *ret_len)
+{
+	struct bundle_item item = copy_of(BUNDLE_TPM_KEY, ret_public);
+	uint8_t point[65];
+	size_t point_len;
+
+	CU_ASSERT_EQUAL_FATAL(EVP_PKEY_get_octet_string_param(forger, "encoded-pub-key", point, sizeof(point),
+							      &point_len), 1);
+	CU_ASSERT_EQUAL_FATAL(point_len, 65);
+	/* u16 32, x, u16 32, y at its end */
+	memcpy(ret_public + item.len - 66, point + 1, 32);
+	memcpy(ret_public + item.len - 32, point + 33, 32);
+	*ret_len = item.len;
+	crypto_hash_sha256(policy.keys[0], ret_public, item.len);
+}
+
+static void put_number(const BIGNUM *number, uint8_t ret_bytes[34])
+{
+	ret_bytes[0] = 0;
+	ret_bytes[1] = 32;
+	BN_bn2binpad(number, ret_bytes + 2, 32);
+}
+
+/* ECDSA in the form of a TPM's. */
+static void forge_signature(const uint8_t *quote, size_t quote_len, uint8_t ret_signature[72])
+{
+	EVP_MD_CTX *context = EVP_MD_CTX_new();
+	uint8_t der[80];
+	const uint8_t *at = der;
+	size_t der_len = sizeof(der);
+	ECDSA_SIG *signature;
+
+	CU_ASSERT_EQUAL_FATAL(EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, forger), 1);
+	CU_ASSERT_EQUAL_FATAL(EVP_DigestSign(context, der, &der_len, quote, quote_len), 1);
+	signature = d2i_ECDSA_SIG(NULL, &at, (long)der_len);
+	memcpy(ret_signature, "\0\x18\0\x0b", 4);
+	put_number(ECDSA_SIG_get0_r(signature), ret_signature + 4);
+	put_number(ECDSA_SIG_get0_s(signature), ret_signature + 38);
+	ECDSA_SIG_free(signature);
+	EVP_MD_CTX_free(context);
+}
+
+/* Evidence of that key, with @quote. */
+static void forge(const uint8_t *quote, size_t quote_len)
+{
+	uint8_t public[BUNDLE_MAX_LEN], signature[72];
+	struct bundle bundle;
+	size_t public_len;
+
+	forge_key(public, &public_len);
+	forge_signature(quote, quote_len, signature);
+	CU_ASSERT_EQUAL_FATAL(bundle_parse(evidence, len, &bundle), 0);
+	bundle.items[BUNDLE_TPM_QUOTE] = (struct bundle_item){ quote, quote_len };
+	bundle.items[BUNDLE_TPM_KEY] = (struct bundle_item){ public, public_len };
+	bundle.items[BUNDLE_TPM_SIGNATURE] = (struct bundle_item){ signature, sizeof(signature) };
+	changed_len = sizeof(changed);
+	CU_ASSERT_EQUAL_FATAL(bundle_write(&bundle, changed, &changed_len), 0);
+}
+
+/* A restricted key signs what the TPM generated only; another structure, or fewer PCRs, is no quote of ours. */
+static void signed_bytes_that_are_no_quote_are_refused(void)
+{
+	uint8_t quote[BUNDLE_MAX_LEN];
+	struct bundle_item item;
+	size_t selection;
+
+	forger = EVP_EC_gen("P-256");
+	set_up();
+	item = copy_of(BUNDLE_TPM_QUOTE, quote);
+	forge(quote, item.len);
+	CU_ASSERT_TRUE(judge(changed, changed_len));	/* the forgery itself is well made */
+	for (size_t at = 0; at < 6; at++) {		/* magic and type */
+		quote[at] ^= 1;
+		forge(quote, item.len);
+		refused_by(changed, changed_len, "tpm.format");
+		quote[at] ^= 1;
+	}
+	/* at the end: u32 1, u16 bank, u8 3, three bytes of PCRs, u16 32, digest */
+	selection = item.len - 34 - 3;
+	CU_ASSERT_EQUAL_FATAL(quote[selection], 0xff);
+	for (size_t bit = 0; bit < 24; bit++) {
+		quote[selection + bit / 8] ^= (uint8_t)(1u << bit % 8);
+		forge(quote, item.len);
+		refused_by(changed, changed_len, "tpm.selection");
+		quote[selection + bit / 8] ^= (uint8_t)(1u << bit % 8);
+	}
+	quote[selection - 2] = 4;			/* the SHA-1 bank */
+	forge(quote, item.len);
+	refused_by(changed, changed_len, "tpm.format");
+	EVP_PKEY_free(forger);
+}
+
 /* ---- certificates of attestation keys ---- */
 
 static EVP_PKEY *ca_key;
@@ -442,6 +539,7 @@ int main(void)
 		{ "each boot PCR counts", each_boot_pcr_counts },
 		{ "other values than quoted are refused", other_values_than_quoted_are_refused },
 		{ "the log must be the quoted one", the_log_must_be_the_quoted_one },
+		{ "signed bytes that are no quote are refused", signed_bytes_that_are_no_quote_are_refused },
 		{ "a certified key is believed", a_certified_key_is_believed },
 		{ "files are asked for", files_are_asked_for },
 		{ "what the provider cannot do it says", what_the_provider_cannot_do_it_says },
