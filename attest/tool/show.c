@@ -78,7 +78,7 @@ static void show_snp(const struct bundle_item *item, struct json_object *out)
 	struct snp_evidence evidence;
 	struct snp_report report;
 	struct x509_cert *cert;
-	char name[X509_NAME_MAX], label[32];
+	char name[X509_NAME_MAX], label[48];
 	const char *why = "";
 
 	if (snp_evidence_parse(item->data, item->len, &evidence) ||
@@ -113,7 +113,7 @@ static void show_snp(const struct bundle_item *item, struct json_object *out)
 static void show_tdx(const struct bundle_item *item, struct json_object *out)
 {
 	struct tdx_quote quote;
-	char label[16];
+	char label[48];
 
 	if (tdx_quote_parse(item->data, item->len, &quote)) {
 		put_text(out, "malformed", "no quote of version 4 or 5");
@@ -142,7 +142,7 @@ static void show_log(const struct bundle_item *item, struct json_object *out)
 
 	parse_reader_init(&log, item->data, item->len);
 	while (!(ret = ima_next(&log, &entry)) && n < 1000) {
-		char label[32], hex[2 * TPM_HASH_LEN + 1], path[256];
+		char label[48], hex[2 * TPM_HASH_LEN + 1], path[256];
 		size_t len = entry.path_len < sizeof(path) - 1 ? entry.path_len : sizeof(path) - 1;
 
 		for (size_t i = 0; i < len; i++)
@@ -159,7 +159,7 @@ static void show_tpm(const struct bundle *bundle, struct json_object *out)
 	const struct bundle_item *key = &bundle->items[BUNDLE_TPM_KEY], *pcrs = &bundle->items[BUNDLE_TPM_PCRS];
 	uint8_t name[TPM_HASH_LEN];
 	struct tpm_quote quote;
-	char label[16];
+	char label[48];
 
 	crypto_hash_sha256(name, key->data, key->len);
 	put_hex(out, "attestation key", name, sizeof(name));

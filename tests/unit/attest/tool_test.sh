@@ -60,9 +60,9 @@ want 2 '64 hex digits' "$attest" make-ticket "${ticket[@]}" --source-platform is
 want 2 'incarnation' "$attest" make-ticket "${ticket[@]}" --any-platform --incarnation 0
 want 2 'valid' "$attest" make-ticket "${ticket[@]}" --any-platform --valid 99999999
 want 2 'from' "$attest" make-ticket "${ticket[@]}" --any-platform --from yesterday
-want 2 'keys of their own' "$attest" make-ticket "${ticket[@]}" --any-platform --source-key destination.pub
-want 3 'issuer' "$attest" make-ticket "${ticket[@]}" --any-platform --issuer source.key
-want 3 'static public key' "$attest" make-ticket "${ticket[@]}" --any-platform --source-key nothing
+want 2 'keys of their own' "$attest" make-ticket "${ticket[@]/source.pub/destination.pub}" --any-platform
+want 3 'issuer' "$attest" make-ticket "${ticket[@]/issuer.key/source.key}" --any-platform
+want 3 'static public key' "$attest" make-ticket "${ticket[@]/source.pub/nothing}" --any-platform
 chmod 640 issuer.key
 want 3 'chmod 600' "$attest" make-ticket "${ticket[@]}" --any-platform
 chmod 600 issuer.key
