@@ -59,7 +59,8 @@ static int verify(void *opaque, const struct attest_binding *binding, const uint
 	const struct attestor *attestor = opaque;
 	uint8_t digest[WIRE_DIGEST_LEN];
 	const struct attest_question question = {
-		.evidence = evidence, .len = len, .policy = attestor->policy, .trust = attestor->trust, .digest = digest,
+		.evidence = evidence, .len = len, .policy = attestor->policy, .trust = attestor->trust,
+		.digest = digest,
 		.static_key = binding->static_key, .platform_id = attestor->peer_platform_id,
 		.now_s = attestor->now_s(),
 	};
@@ -67,7 +68,8 @@ static int verify(void *opaque, const struct attest_binding *binding, const uint
 	struct verdict verdict;
 
 	if (sodium_memcmp(binding->static_key, attestor->peer_key, ATTEST_KEY_LEN)) {
-		snprintf(ret_reason, reason_len, "its static key is not the one that was named; check which machine answers");
+		snprintf(ret_reason, reason_len,
+			 "its static key is not the one that was named; check which machine answers");
 		return -EACCES;
 	}
 	if (!in_time(attestor, binding, question.now_s)) {

@@ -115,7 +115,8 @@ static int check_floors(struct policy_target *target, const config_t *config, co
 				return policy_complain(target, section, "%s is missing", name);
 		}
 	}
-	return any ? 0 : policy_complain(target, section, "snp: a floor of at least one product is needed: floor.milan, "
+	return any ? 0 : policy_complain(target, section,
+					 "snp: a floor of at least one product is needed: floor.milan, "
 					 "floor.genoa or floor.turin");
 }
 
@@ -235,7 +236,8 @@ int policy_load(const char *text, size_t len, struct attest_policy *ret_policy,
 	if (config_read_string(&config, copy))
 		ret = read_config(&target, &config);
 	else
-		ret = policy_complain(&target, NULL, "line %d: %s", config_error_line(&config), config_error_text(&config));
+		ret = policy_complain(&target, NULL, "line %d: %s", config_error_line(&config),
+				      config_error_text(&config));
 	config_destroy(&config);
 	free(copy);
 	if (ret)

@@ -43,8 +43,8 @@ struct attest_policy {
 void policy_init(struct attest_policy *policy);
 void policy_fini(struct attest_policy *policy);
 /**
- * Read @text, which need not end with a NUL.  On success fini.  -EINVAL with a sentence in @ret_error, which begins with
- * "line N: " where the fault has one; -E2BIG, -ENOMEM likewise.
+ * Read @text, which need not end with a NUL.  On success fini.  -EINVAL with a sentence in @ret_error, which begins
+ * with "line N: " where the fault has one; -E2BIG, -ENOMEM likewise.
  */
 int policy_load(const char *text, size_t len, struct attest_policy *ret_policy,
 		char ret_error[ATTEST_POLICY_ERROR_LEN]);

@@ -42,9 +42,11 @@ int policy_set_bit(struct policy_target *target, const struct policy_entry *entr
 /** Integers as bits (1 << n). */
 int policy_set_mask(struct policy_target *target, const struct policy_entry *entry, const config_setting_t *setting);
 /** Names of TCB statuses. */
-int policy_set_statuses(struct policy_target *target, const struct policy_entry *entry, const config_setting_t *setting);
+int policy_set_statuses(struct policy_target *target, const struct policy_entry *entry,
+			const config_setting_t *setting);
 /** One hex string of exactly entry->size bytes. */
-int policy_set_expected(struct policy_target *target, const struct policy_entry *entry, const config_setting_t *setting);
+int policy_set_expected(struct policy_target *target, const struct policy_entry *entry,
+			const config_setting_t *setting);
 int policy_set_csp(struct policy_target *target, const struct policy_entry *entry, const config_setting_t *setting);
 /** "1.55.21"; entry->size parts of one byte each. */
 int policy_set_version(struct policy_target *target, const struct policy_entry *entry, const config_setting_t *setting);

@@ -50,7 +50,8 @@ int policy_set_number(struct policy_target *target, const struct policy_entry *e
 	uint64_t number;
 
 	if (!get_number(setting, &number) || number > entry->max)
-		return policy_complain(target, setting, "%s: a number from 0 to %llu is needed; above 2147483647 as \"0x...\"",
+		return policy_complain(target, setting,
+				       "%s: a number from 0 to %llu is needed; above 2147483647 as \"0x...\"",
 				       entry->name, (unsigned long long)entry->max);
 	switch (entry->size) {
 	case 1:
@@ -102,7 +103,8 @@ static int set_hexes(struct policy_target *target, const struct policy_entry *en
 		return policy_complain(target, setting, "%s: 1 to %zu values are needed", entry->name, max);
 	for (int i = 0; i < n; i++)
 		if (!get_hex(text_at(setting, i), size, ret_values + (size_t)i * size))
-			return policy_complain(target, value_at(setting, i), "%s: %zu hex digits in a string are needed",
+			return policy_complain(target, value_at(setting, i),
+					       "%s: %zu hex digits in a string are needed",
 					       entry->name, 2 * size);
 	*ret_n = (size_t)n;
 	return 0;
@@ -155,7 +157,8 @@ static int get_want(struct policy_target *target, const struct policy_entry *ent
 	static const char *const words[] = { "any", "clear", "set" };
 	int word = word_of(setting, words, 3);
 
-	return word < 0 ? policy_complain(target, setting, "%s: \"clear\", \"set\" or \"any\" is needed", entry->name) : word;
+	return word < 0 ? policy_complain(target, setting, "%s: \"clear\", \"set\" or \"any\" is needed",
+					  entry->name) : word;
 }
 
 int policy_set_want(struct policy_target *target, const struct policy_entry *entry, const config_setting_t *setting)

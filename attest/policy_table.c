@@ -15,7 +15,8 @@
 #define BIT(name) { "tdx." #name, policy_set_bit, OFFSET(tdx.name) }
 #define EXPECT(name, size) { "snp." #name, policy_set_expected, OFFSET(snp.name), size }
 #define FLOOR(product, index, part) \
-	{ "snp.floor." product "." #part, policy_set_floor, OFFSET(snp.floors[index]), 0, offsetof(struct snp_tcb, part) }
+	{ "snp.floor." product "." #part, policy_set_floor, OFFSET(snp.floors[index]), 0, \
+	  offsetof(struct snp_tcb, part) }
 #define FLOORS(product, index) \
 	FLOOR(product, index, boot_loader), FLOOR(product, index, tee), FLOOR(product, index, snp), \
 	FLOOR(product, index, microcode)

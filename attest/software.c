@@ -35,12 +35,15 @@ void software_verify(const struct bundle *bundle, const struct software_policy *
 	bool lengths = key->len == SIGNKEY_LEN && signature->len == SIGNKEY_SIGNATURE_LEN;
 
 	if (policy->allow)
-		verdict_add(verdict, "software.allow", VERDICT_HOLDS, "A SOFTWARE KEY ATTESTS NOTHING ABOUT THE MACHINE: "
+		verdict_add(verdict, "software.allow", VERDICT_HOLDS,
+			    "A SOFTWARE KEY ATTESTS NOTHING ABOUT THE MACHINE: "
 			    "whoever has the key file passes, on any machine, with any program; for development only");
 	else
-		verdict_add(verdict, "software.allow", VERDICT_FAILS, "evidence by a software key attests nothing about "
+		verdict_add(verdict, "software.allow", VERDICT_FAILS,
+			    "evidence by a software key attests nothing about "
 			    "the machine, and the policy does not switch it on");
-	verdict_judge(verdict, "software.keys", is_allowed_key(policy, key), "the signing key must be one of the %zu that "
+	verdict_judge(verdict, "software.keys", is_allowed_key(policy, key),
+		      "the signing key must be one of the %zu that "
 		      "the policy names", policy->n_keys);
 	verdict_judge(verdict, "software.signature",
 		      lengths && !signkey_verify(key->data, label, digest, WIRE_DIGEST_LEN, signature->data),

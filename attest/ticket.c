@@ -97,7 +97,8 @@ static enum ticket_problem check_signature(const struct ticket_question *questio
 		signkey_id(question->issuers + i * SIGNKEY_LEN, id);
 		if (memcmp(id, ticket->issuer_id, sizeof(id)))
 			continue;
-		return signkey_verify(question->issuers + i * SIGNKEY_LEN, label, question->bytes, SIGNED_LEN, ticket->signature) ?
+		return signkey_verify(question->issuers + i * SIGNKEY_LEN, label, question->bytes, SIGNED_LEN,
+				      ticket->signature) ?
 		       TICKET_SIGNATURE : TICKET_OK;
 	}
 	return TICKET_ISSUER;

@@ -15,7 +15,7 @@
 
 struct tsm_source {			/* strings and bytes are borrowed */
 	const char *root;		/* NULL: TSM_ROOT */
-	const char *certificates;	/* SEV-SNP: PEM of VCEK or VLEK and ASK or ASVK; NULL: the host gives them (auxblob) */
+	const char *certificates;	/* SEV-SNP: PEM of VCEK or VLEK, ASK or ASVK; NULL: from auxblob */
 	size_t certificates_len;
 };
 

@@ -20,9 +20,11 @@ static void judge_pinned(const struct attest_question *question, struct verdict 
 
 	for (size_t i = 0; question->static_key && i < pinned->n_keys; i++)
 		named |= !sodium_memcmp(pinned->keys[i], question->static_key, ATTEST_KEY_LEN);
-	verdict_judge(verdict, "pinned.keys", named, "the peer's static key must be one of the %zu that the policy pins",
+	verdict_judge(verdict, "pinned.keys", named,
+		      "the peer's static key must be one of the %zu that the policy pins",
 		      pinned->n_keys);
-	verdict_judge(verdict, "pinned.report_data", !sodium_memcmp(question->evidence, question->digest, WIRE_DIGEST_LEN),
+	verdict_judge(verdict, "pinned.report_data", !sodium_memcmp(question->evidence, question->digest,
+								    WIRE_DIGEST_LEN),
 		      "the evidence must be bound to this connection");
 }
 
@@ -88,7 +90,8 @@ bool attest_verify(const struct attest_question *question, struct verdict *ret_v
 		return false;
 	}
 	if (!(question->policy->kinds & bit)) {
-		verdict_add(ret_verdict, "evidence.kind", VERDICT_FAILS, "it is of kind %s, for which the policy has no "
+		verdict_add(ret_verdict, "evidence.kind", VERDICT_FAILS,
+			    "it is of kind %s, for which the policy has no "
 			    "section", name);
 		return false;
 	}

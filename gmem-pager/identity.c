@@ -102,7 +102,8 @@ static int take_ticket(const struct identity_files *files, enum attest_role role
 	const enum attest_role peer_role = role == ATTEST_INITIATOR ? ATTEST_RESPONDER : ATTEST_INITIATOR;
 	uint8_t issuer[SIGNKEY_LEN];
 	const struct ticket_question question = {
-		.bytes = bytes, .len = len, .issuers = issuer, .n_issuers = 1, .now_s = now_s(), .first_handshake = true,
+		.bytes = bytes, .len = len, .issuers = issuer, .n_issuers = 1, .now_s = now_s(),
+		.first_handshake = true,
 		.role = role, .own_key = attest_keypair_public(config->keypair),
 		.vm_id = has_vm_id ? config->vm_id : NULL,
 	};
@@ -235,7 +236,8 @@ static int load_evidence(const struct identity_files *files, struct identity *id
 	if (attestor->kind == ATTESTOR_SOFTWARE) {
 		r = signkey_load(files->software_key, &identity->software_key);
 		if (r < 0)
-			return fail(ret_error, r, "cannot load the key pair %s: %s%s", files->software_key, strerror(-r),
+			return fail(ret_error, r, "cannot load the key pair %s: %s%s", files->software_key,
+				    strerror(-r),
 				    r == -EPERM ? "; only its owner may have access (chmod 600)" : "");
 		attestor->software_key = identity->software_key;
 		log_warn("software evidence attests nothing about this machine; for development only");

@@ -54,7 +54,8 @@ static int check(const struct options *options, const char *program, const char 
 
 	if (options->address == NULL || options->socket_path == NULL || options->key_path == NULL ||
 	    (options->files.peer == NULL && options->files.issuer == NULL) || options->files.ticket == NULL)
-		return complain(program, "missing options", "an address, --socket, --key, --ticket, and --peer or --issuer "
+		return complain(program, "missing options",
+				"an address, --socket, --key, --ticket, and --peer or --issuer "
 				"are needed");
 	if (transport_check_address(options->address) < 0)
 		return complain(program, address_option, "takes a numeric host and a port, as 10.0.0.2:7000 or "
@@ -106,7 +107,8 @@ int options_parse(struct options *options, enum attest_role role, int argc, cons
 		  "the VM's id, the same on both hosts; without it the ticket's, or all zeros", "FILE" },
 		{ "policy", 0, POPT_ARG_STRING, &options->files.policy, 0,
 		  "which evidence of the other host is believed (gmem-policy(5)); without it the pinned key", "FILE" },
-		{ "trust", 0, POPT_ARG_STRING, &options->files.trust, 0, "revocation lists and TDX collateral", "FOLDER" },
+		{ "trust", 0, POPT_ARG_STRING, &options->files.trust, 0, "revocation lists and TDX collateral",
+		"FOLDER" },
 		{ "evidence", 0, POPT_ARG_STRING, &options->files.evidence, 0,
 		  "this host's: pinned-key (default), tsm, tpm, or software, which attests nothing", "KIND" },
 		{ "evidence-key", 0, POPT_ARG_STRING, &options->files.software_key, 0,
@@ -115,7 +117,8 @@ int options_parse(struct options *options, enum attest_role role, int argc, cons
 		  "PEM certificates that go with the evidence: VCEK and ASK, or the TPM key's", "FILE" },
 		{ "tpm-key", 0, POPT_ARG_STRING, &options->files.tpm_key, 0,
 		  "persistent handle of the attestation key, for --evidence tpm", "0x81..." },
-		{ "tpm-tcti", 0, POPT_ARG_STRING, &options->files.tpm_tcti, 0, "how to reach the TPM, as tpm2-tss says it",
+		{ "tpm-tcti", 0, POPT_ARG_STRING, &options->files.tpm_tcti, 0,
+		"how to reach the TPM, as tpm2-tss says it",
 		  "TCTI" },
 		{ "cipher", 0, POPT_ARG_STRING, &options->cipher, 0, "auto, aes256gcm or xchacha20poly1305", "NAME" },
 		{ "state-dir", 0, POPT_ARG_STRING, &options->state_dir, 0,
@@ -138,7 +141,8 @@ int options_parse(struct options *options, enum attest_role role, int argc, cons
 
 	set_defaults(options, role);
 	context = poptGetContext(program, argc, argv, table, 0);
-	poptSetOtherOptionHelp(context, pager ? "--listen HOST:PORT --socket PATH --key FILE --ticket FILE --peer|--issuer FILE" :
+	poptSetOtherOptionHelp(context,
+			       pager ? "--listen HOST:PORT --socket PATH --key FILE --ticket FILE --peer|--issuer FILE" :
 			       "--connect HOST:PORT --socket PATH --key FILE --ticket FILE --peer|--issuer FILE");
 	while ((opt = poptGetNextOpt(context)) > 0) {
 		if (opt == OPT_HELP) {

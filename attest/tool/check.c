@@ -94,7 +94,8 @@ static bool own_report_data(const struct bundle *bundle, uint8_t ret_data[WIRE_D
 	const char *why;
 
 	if (bundle->kind == BUNDLE_SNP &&
-	    !snp_evidence_parse(bundle->items[BUNDLE_SNP_EVIDENCE].data, bundle->items[BUNDLE_SNP_EVIDENCE].len, &evidence) &&
+	    !snp_evidence_parse(bundle->items[BUNDLE_SNP_EVIDENCE].data, bundle->items[BUNDLE_SNP_EVIDENCE].len,
+				&evidence) &&
 	    !snp_report_parse(evidence.report, SNP_REPORT_LEN, &report, &why)) {
 		memcpy(ret_data, report.report_data, WIRE_DIGEST_LEN);
 		return true;
@@ -113,7 +114,8 @@ static int get_report_data(const struct wanted *wanted, const struct bundle *bun
 
 	if (!wanted->report_data)
 		return own_report_data(bundle, ret_data) ? 0 :
-		       tool_fail(TOOL_USAGE, "check: --report-data is needed: evidence of this kind does not show its own");
+		       tool_fail(TOOL_USAGE,
+				 "check: --report-data is needed: evidence of this kind does not show its own");
 	if (strlen(wanted->report_data) != 2 * WIRE_DIGEST_LEN ||
 	    sodium_hex2bin(ret_data, WIRE_DIGEST_LEN, wanted->report_data, 2 * WIRE_DIGEST_LEN, NULL, &len, NULL) ||
 	    len != WIRE_DIGEST_LEN)
@@ -147,7 +149,8 @@ static int judge(const struct wanted *wanted, const struct tool_evidence *eviden
 		return ret;
 	attest_verify(&question, &verdict);
 	if (!wanted->report_data)
-		verdict_add(&verdict, "report_data", VERDICT_NOT_ASKED, "without --report-data: what the evidence is bound to was "
+		verdict_add(&verdict, "report_data", VERDICT_NOT_ASKED,
+			    "without --report-data: what the evidence is bound to was "
 			    "not checked");
 	ret = verdict_believed(&verdict) ? TOOL_OK : TOOL_REFUSED;
 	(wanted->json ? print_json : print_text)(&verdict, ret == TOOL_OK);
@@ -187,8 +190,10 @@ int check_main(int argc, const char **argv)
 		{ "collateral", 0, POPT_ARG_STRING, &wanted.collateral, 0, "TDX collateral", "FILE" },
 		{ "cert", 0, POPT_ARG_ARGV, &wanted.certs, 0,
 		  "certificates for a bare SEV-SNP report, the chip's first; may be given again", "FILE" },
-		{ "static-key", 0, POPT_ARG_STRING, &wanted.static_key, 0, "of the giver, for a pinned key", "HEX|FILE" },
-		{ "platform", 0, POPT_ARG_STRING, &wanted.platform, 0, "the platform id that a ticket names", "HEX|FILE" },
+		{ "static-key", 0, POPT_ARG_STRING, &wanted.static_key, 0, "of the giver, for a pinned key",
+		"HEX|FILE" },
+		{ "platform", 0, POPT_ARG_STRING, &wanted.platform, 0, "the platform id that a ticket names",
+		"HEX|FILE" },
 		{ "json", 0, POPT_ARG_NONE, &wanted.json, 0, "print JSON", NULL },
 		{ "help", 'h', POPT_ARG_NONE, NULL, 1, "print this", NULL },
 		POPT_TABLEEND

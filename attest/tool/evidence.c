@@ -86,7 +86,8 @@ static int take_report(const uint8_t *report, const char *const *cert_paths, str
 		ret = add_certs(*cert_paths, &certs);
 	issuer = ret || !certs.n ? NULL : issuer_of(&certs);
 	if (!ret && !issuer)
-		ret = tool_fail(TOOL_USAGE, "a bare SEV-SNP report needs --cert FILE: the VCEK's or VLEK's certificate, "
+		ret = tool_fail(TOOL_USAGE,
+				"a bare SEV-SNP report needs --cert FILE: the VCEK's or VLEK's certificate, "
 				"then its issuer's");
 	if (!ret) {
 		x509_cert_der(certs.cert[0], &snp.certs[0].der, &snp.certs[0].len);
@@ -115,7 +116,8 @@ static int take(const uint8_t *bytes, size_t len, const char *path, const char *
 		return take_report(bytes, cert_paths, evidence);
 	if (!tdx_header_parse(bytes, len, &header) && header.tee_type == TDX_TEE_TYPE) {
 		if (tdx_quote_parse(bytes, len, &quote))
-			return tool_fail(TOOL_UNREADABLE, "%s: a TDX quote that is cut, or of a version not known", path);
+			return tool_fail(TOOL_UNREADABLE, "%s: a TDX quote that is cut, or of a version not known",
+					 path);
 		return put_bundle(BUNDLE_TDX, BUNDLE_TDX_QUOTE, bytes, quote.len, evidence);
 	}
 	if (len == WIRE_DIGEST_LEN)

@@ -61,7 +61,8 @@ static int make(const char *private_path, const char *public_path, int signing)
 	ret = signing ? save_signing(private_path, public_path) : save_static(private_path, public_path);
 	if (ret) {
 		unlink(private_path);
-		return tool_fail(TOOL_UNREADABLE, "cannot write %s and %s: %s", private_path, public_path, strerror(-ret));
+		return tool_fail(TOOL_UNREADABLE, "cannot write %s and %s: %s", private_path, public_path,
+				 strerror(-ret));
 	}
 	return TOOL_OK;
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* show: gmem-attest show.  What a ticket or evidence says, believed or not; a JSON object of strings is the model of both outputs. */
+/*
+ * show: gmem-attest show.  What a ticket or evidence says, believed or not; a JSON object of strings is the model of
+ * both outputs.
+ */
 #include <json-c/json.h>
 #include <sodium.h>
 #include <stdarg.h>
@@ -20,9 +23,16 @@
 
 #define TEXT_LEN 600u
 
+/* Bytes of certificates and logs go to terminals. */
 static void put_text(struct json_object *out, const char *name, const char *text)
 {
-	json_object_object_add(out, name, json_object_new_string(text));
+	char clean[TEXT_LEN];
+	size_t i;
+
+	for (i = 0; text[i] && i < sizeof(clean) - 1; i++)
+		clean[i] = text[i] >= 0x20 && text[i] <= 0x7e ? text[i] : '?';
+	clean[i] = '\0';
+	json_object_object_add(out, name, json_object_new_string(clean));
 }
 
 __attribute__((format(printf, 3, 4)))
@@ -248,7 +258,8 @@ int show_main(int argc, const char **argv)
 	const char **certs = NULL, *path;
 	int json = 0, ret;
 	const struct poptOption table[] = {
-		{ "cert", 0, POPT_ARG_ARGV, &certs, 0, "certificates for a bare SEV-SNP report; may be given again", "FILE" },
+		{ "cert", 0, POPT_ARG_ARGV, &certs, 0, "certificates for a bare SEV-SNP report; may be given again",
+		"FILE" },
 		{ "json", 0, POPT_ARG_NONE, &json, 0, "print JSON", NULL },
 		{ "help", 'h', POPT_ARG_NONE, NULL, 1, "print this", NULL },
 		POPT_TABLEEND

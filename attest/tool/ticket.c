@@ -48,7 +48,8 @@ static int fill(const struct wanted *wanted, struct ticket *ticket)
 static int check(const struct wanted *wanted)
 {
 	if (!wanted->issuer || !wanted->source_key || !wanted->destination_key || !wanted->vm_id || !wanted->output)
-		return tool_fail(TOOL_USAGE, "make-ticket: --issuer, --source-key, --destination-key, --vm-id and --output "
+		return tool_fail(TOOL_USAGE,
+				 "make-ticket: --issuer, --source-key, --destination-key, --vm-id and --output "
 				 "are needed; see --help");
 	if (!wanted->any_platform && (!wanted->source_platform || !wanted->destination_platform))
 		return tool_fail(TOOL_USAGE, "make-ticket: --source-platform and --destination-platform are needed, or "
@@ -73,7 +74,8 @@ static int make(const struct wanted *wanted)
 		return ret;
 	ret = signkey_load(wanted->issuer, &issuer);
 	if (ret)
-		return tool_fail(TOOL_UNREADABLE, "cannot load the issuer's key %s: %s%s", wanted->issuer, strerror(-ret),
+		return tool_fail(TOOL_UNREADABLE, "cannot load the issuer's key %s: %s%s", wanted->issuer,
+				 strerror(-ret),
 				 ret == -EPERM ? "; only its owner may have access (chmod 600)" : "");
 	ret = ticket_sign(&ticket, issuer, bytes);
 	signkey_free(issuer);
@@ -99,7 +101,8 @@ int ticket_main(int argc, const char **argv)
 		{ "incarnation", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &wanted.incarnation, 0,
 		  "1 for the VM's first move, 1 more for each later one", "N" },
 		{ "from", 0, POPT_ARG_STRING, &wanted.from, 0, "valid from then on (default: now)", "TIME" },
-		{ "valid", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &wanted.valid_s, 0, "and for so long", "SECONDS" },
+		{ "valid", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &wanted.valid_s, 0, "and for so long",
+		"SECONDS" },
 		{ "output", 'o', POPT_ARG_STRING, &wanted.output, 0, "write the ticket here", "FILE" },
 		{ "help", 'h', POPT_ARG_NONE, NULL, 1, "print this", NULL },
 		POPT_TABLEEND

@@ -24,7 +24,10 @@ struct ima_entry {
 	size_t path_len;
 };
 
-/** The next entry of the log.  -ENODATA: its end; -EBADMSG: malformed; -ENOTSUP: another PCR, template or hash; -ESTALE: a violation. */
+/**
+ * The next entry of the log.  -ENODATA: its end; -EBADMSG: malformed; -ENOTSUP: another PCR, template or hash;
+ * -ESTALE: a violation.
+ */
 int ima_next(struct parse_reader *log, struct ima_entry *ret_entry);
 /** PCR after this entry. */
 void ima_extend(uint8_t pcr[TPM_HASH_LEN], const struct ima_entry *entry);

@@ -25,7 +25,7 @@ struct tpm_expected {		/* one of these values; none of them and not @any: refuse
 struct tpm_policy {
 	size_t n_keys;
 	uint8_t keys[TPM_MAX_KEYS][TPM_HASH_LEN];	/* SHA-256 of an attestation key's TPMT_PUBLIC */
-	struct x509_cert *ca;		/* owned; may be NULL.  Who has an attestation key certificate of it is believed too */
+	struct x509_cert *ca;		/* owned; may be NULL.  A key that it certifies is believed too */
 	struct tpm_expected pcrs[TPM_IMA_PCR];		/* 0 to 9 */
 	bool any_file;			/* the log's files are not asked; without: each must be in @files */
 	size_t n_files;

@@ -58,7 +58,8 @@ static bool judge_format(struct judging *judging)
 /* Only a key that the TPM made, keeps, and signs nothing with but its own statements. */
 static bool judge_attributes(struct judging *judging)
 {
-	const uint32_t wanted = TPM_FIXED_TPM | TPM_FIXED_PARENT | TPM_SENSITIVE_DATA_ORIGIN | TPM_RESTRICTED | TPM_SIGN;
+	const uint32_t wanted = TPM_FIXED_TPM | TPM_FIXED_PARENT | TPM_SENSITIVE_DATA_ORIGIN | TPM_RESTRICTED |
+				TPM_SIGN;
 	uint32_t attributes = judging->public.attributes;
 
 	return verdict_judge(judging->verdict, "tpm.attributes", (attributes & (wanted | TPM_DECRYPT)) == wanted,
@@ -78,7 +79,7 @@ static bool is_named_key(const struct judging *judging)
 	return false;
 }
 
-/* Extended key usage tcg-kp-AIKCertificate, 2.23.133.8.3: a certificate of the CA's for anything else is none of ours. */
+/* Extended key usage tcg-kp-AIKCertificate, 2.23.133.8.3: the CA may issue certificates for anything else, too. */
 static bool is_for_attestation(const struct x509_cert *cert)
 {
 	static const uint8_t oid[] = { 0x06, 0x05, 0x67, 0x81, 0x05, 0x08, 0x03 };
@@ -120,7 +121,8 @@ static bool judge_key(struct judging *judging, int64_t now_s)
 	bool named = is_named_key(judging);
 	const char *why = named ? NULL : certificate_problem(judging, now_s);
 
-	return verdict_judge(judging->verdict, "tpm.key", !why, "the attestation key must be one that the policy names, or "
+	return verdict_judge(judging->verdict, "tpm.key", !why,
+			     "the attestation key must be one that the policy names, or "
 			     "certified by its CA: %s", named ? "it is named" : why ? why : "it is certified");
 }
 
@@ -244,7 +246,8 @@ static void judge_files(struct judging *judging, struct parse_reader *log)
 	if (judging->policy->any_file)
 		verdict_add(judging->verdict, "tpm.files", VERDICT_NOT_ASKED, "any file will do; the log names %zu", n);
 	else if (!n_unknown)
-		verdict_add(judging->verdict, "tpm.files", VERDICT_HOLDS, "each of the %zu files in the log is one that "
+		verdict_add(judging->verdict, "tpm.files", VERDICT_HOLDS,
+			    "each of the %zu files in the log is one that "
 			    "the policy names", n);
 	else
 		verdict_add(judging->verdict, "tpm.files", VERDICT_FAILS, "%zu of %zu files in the log are not in the "

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* fuzz_bundle: evidence in its container, on through every verifier that needs nothing but it.  One encoding; never believed. */
+/* fuzz_bundle: evidence in its container, and the verifiers that need nothing but it.  One encoding; never believed. */
 #include <string.h>
 
 #include <attest/bundle.h>
@@ -66,7 +66,8 @@ static void emit_bundle(void (*emit)(const char *name, const uint8_t *data, size
 void fuzz_seeds(void (*emit)(const char *name, const uint8_t *data, size_t size))
 {
 	static const enum bundle_type snp[] = { BUNDLE_SNP_EVIDENCE, 0 }, tdx[] = { BUNDLE_TDX_QUOTE, 0 };
-	static const enum bundle_type all[] = { BUNDLE_TPM_QUOTE, BUNDLE_TPM_SIGNATURE, BUNDLE_TPM_KEY, BUNDLE_TPM_CERTIFICATE,
+	static const enum bundle_type all[] = { BUNDLE_TPM_QUOTE, BUNDLE_TPM_SIGNATURE, BUNDLE_TPM_KEY,
+	BUNDLE_TPM_CERTIFICATE,
 						BUNDLE_TPM_PCRS, BUNDLE_TPM_IMA_LOG, 0 };
 	uint8_t bytes[BUNDLE_MAX_LEN];
 	size_t len = sizeof(bytes);

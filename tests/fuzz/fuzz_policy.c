@@ -58,11 +58,13 @@ void fuzz_seeds(void (*emit)(const char *name, const uint8_t *data, size_t size)
 	} seeds[] = {
 		{ "pinned", "pinned:{keys=[\"" H32 "\"];};" },
 		{ "software", "software:{allow=true;keys=\"" H32 "\";};" },
-		{ "snp", "snp:{any_measurement=true;floor:{milan:{boot_loader=1;tee=0;snp=0x8;microcode=9;};};vmpls=[0,1];"
+		{ "snp",
+		"snp:{any_measurement=true;floor:{milan:{boot_loader=1;tee=0;snp=0x8;microcode=9;};};vmpls=[0,1];"
 			 "min_current=\"1.2.3\";debug=\"any\";launch_mitigations=\"0xf\";};" },
 		{ "tdx", "tdx:{mrtd=\"" H48 "\";rtmr0=\"any\";rtmr1=\"any\";rtmr2=\"any\";rtmr3=\"any\";mrseam=\"any\";"
 			 "statuses=[\"UpToDate\"];};" },
-		{ "tpm", "tpm:{keys=\"" H32 "\";pcr0=\"any\";pcr1=\"any\";pcr2=\"any\";pcr3=\"any\";pcr4=\"any\";pcr5=\"any\";"
+		{ "tpm",
+		"tpm:{keys=\"" H32 "\";pcr0=\"any\";pcr1=\"any\";pcr2=\"any\";pcr3=\"any\";pcr4=\"any\";pcr5=\"any\";"
 			 "pcr6=\"any\";pcr7=\"any\";pcr8=\"any\";pcr9=\"any\";any_file=true;};" },
 		{ "comment", "# x\n/* y */ // z\nsoftware:{};" },
 		{ "include", "@include \"/dev/zero\"\n" },

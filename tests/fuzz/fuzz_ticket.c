@@ -39,7 +39,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	uint8_t bytes[TICKET_LEN + 64];
 	struct ticket_question question = {
-		.bytes = bytes, .issuers = signkey_public(issuer), .n_issuers = 1, .now_s = 1500, .first_handshake = true,
+		.bytes = bytes, .issuers = signkey_public(issuer), .n_issuers = 1, .now_s = 1500,
+		.first_handshake = true,
 	};
 	struct ticket ticket;
 	enum ticket_problem problem;

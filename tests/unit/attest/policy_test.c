@@ -43,7 +43,8 @@ static void sections_keep_secure_defaults(void)
 				   "tdx: { " TDX_MRS " };\n// another\ntpm: { keys = \"" H32 "\"; " PCRS
 				   " files = [ \"" H32 "\", \"" H32 "\" ]; };\n"
 				   "pinned: { keys = [ \"" H32 "\" ]; };\nsoftware: { };\n"), 0);
-	CU_ASSERT_EQUAL(policy.kinds, 1u | 1u << BUNDLE_SOFTWARE | 1u << BUNDLE_SNP | 1u << BUNDLE_TDX | 1u << BUNDLE_TPM);
+	CU_ASSERT_EQUAL(policy.kinds,
+			1u | 1u << BUNDLE_SOFTWARE | 1u << BUNDLE_SNP | 1u << BUNDLE_TDX | 1u << BUNDLE_TPM);
 	CU_ASSERT_EQUAL(policy.snp.n_measurements, 1);
 	CU_ASSERT_EQUAL(policy.snp.measurements[0][0], 0x11);
 	CU_ASSERT_EQUAL(policy.snp.measurements[0][47], 0x22);
@@ -130,7 +131,8 @@ static const struct {
 	{ "pinned: { keys = ( ( \"" H32 "\" ) ); };", "line 1: pinned.keys: 64 hex digits" },
 	{ "snp: { " FLOOR " };", "line 1: snp: measurements are needed" },
 	{ "snp: { any_measurement = true; };", "line 1: snp: a floor" },
-	{ "snp: { any_measurement = true; floor: { milan: { tee = 0; }; }; };", "line 1: snp.floor.milan.boot_loader is missing" },
+	{ "snp: { any_measurement = true; floor: { milan: { tee = 0; }; }; };",
+	"line 1: snp.floor.milan.boot_loader is missing" },
 	{ "snp: { any_measurement = true; floor: { turin: { boot_loader = 2; tee = 3; snp = 4; microcode = 5; }; }; };",
 	  "line 1: snp.floor.turin.fmc is missing" },
 	{ "snp: { floor: { milan: { fmc = 1; }; }; };", "line 1: snp.floor.milan.fmc: no such entry" },

@@ -182,7 +182,8 @@ static int hand_on(void *opaque, const struct attest_binding *binding, uint8_t *
 
 static void relayed_evidence_is_bound_to_other_keys(void)
 {
-	static const struct attest_evidence_ops recording = { .name = "recorded", .provide = give_own, .verify = record };
+	static const struct attest_evidence_ops recording = { .name = "recorded", .provide = give_own,
+	.verify = record };
 	static const struct attest_evidence_ops relaying = { .name = "relayed", .provide = hand_on, .verify = record };
 	struct relay relay = { .len = 0 };
 
@@ -252,7 +253,8 @@ static int give_diverted(void *opaque, const struct attest_binding *binding, uin
 
 static void diverted_evidence_is_refused(void)
 {
-	static const struct attest_evidence_ops diverting = { .name = "diverted", .provide = give_diverted, .verify = record };
+	static const struct attest_evidence_ops diverting = { .name = "diverted", .provide = give_diverted,
+	.verify = record };
 
 	for (int what = 0; what <= 7; what++) {
 		set_up();

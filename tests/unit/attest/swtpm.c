@@ -71,9 +71,11 @@ static void create_key(struct session *session, TPMI_ALG_PUBLIC type, bool restr
 			.keyBits = 2048,
 		};
 	}
-	need(!Esys_CreatePrimary(session->esys, ESYS_TR_RH_OWNER, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &sensitive,
+	need(!Esys_CreatePrimary(session->esys, ESYS_TR_RH_OWNER, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
+				 &sensitive,
 				 &template, &outside, &pcrs, &key, NULL, NULL, NULL, NULL), "CreatePrimary");
-	need(!Esys_EvictControl(session->esys, ESYS_TR_RH_OWNER, key, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, handle,
+	need(!Esys_EvictControl(session->esys, ESYS_TR_RH_OWNER, key, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
+				handle,
 				&persistent), "EvictControl");
 	need(!Esys_FlushContext(session->esys, key), "FlushContext");
 	Esys_TR_Close(session->esys, &persistent);
@@ -175,7 +177,8 @@ bool swtpm_start(struct swtpm *tpm)
 {
 	posix_spawn_file_actions_t actions;
 	char state[96], control[128], server[128];
-	char *argv[] = { "swtpm", "socket", "--tpm2", "--tpmstate", state, "--ctrl", control, "--server", server, "--flags",
+	char *argv[] = { "swtpm", "socket", "--tpm2", "--tpmstate", state, "--ctrl", control, "--server", server,
+	"--flags",
 			 "not-need-init,startup-clear", NULL };
 	int ret;
 

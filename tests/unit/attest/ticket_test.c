@@ -141,7 +141,8 @@ static void time_counts_at_the_first_handshake_only(void)
 		int64_t now;
 		enum ticket_problem problem;
 	} cases[] = {
-		{ NOW - 61, TICKET_NOT_YET }, { NOW - 60, TICKET_OK }, { NOW + 60, TICKET_OK }, { NOW + 61, TICKET_EXPIRED },
+		{ NOW - 61, TICKET_NOT_YET }, { NOW - 60, TICKET_OK }, { NOW + 60, TICKET_OK }, { NOW + 61,
+		TICKET_EXPIRED },
 		{ INT64_MIN, TICKET_NOT_YET }, { INT64_MAX, TICKET_EXPIRED },
 	};
 

@@ -122,7 +122,8 @@ static void bound_to_this_digest(void)
 
 static void every_byte_of_quote_and_signature_counts(void)
 {
-	static const enum bundle_type types[] = { BUNDLE_TPM_QUOTE, BUNDLE_TPM_SIGNATURE, BUNDLE_TPM_KEY, BUNDLE_TPM_PCRS,
+	static const enum bundle_type types[] = { BUNDLE_TPM_QUOTE, BUNDLE_TPM_SIGNATURE, BUNDLE_TPM_KEY,
+	BUNDLE_TPM_PCRS,
 						  BUNDLE_TPM_IMA_LOG };
 	uint8_t bytes[BUNDLE_MAX_LEN];
 	unsigned int n_believed = 0;
@@ -147,7 +148,8 @@ static void every_byte_of_quote_and_signature_counts(void)
 
 static void cut_structures_are_malformed(void)
 {
-	static const enum bundle_type types[] = { BUNDLE_TPM_QUOTE, BUNDLE_TPM_SIGNATURE, BUNDLE_TPM_KEY, BUNDLE_TPM_PCRS };
+	static const enum bundle_type types[] = { BUNDLE_TPM_QUOTE, BUNDLE_TPM_SIGNATURE, BUNDLE_TPM_KEY,
+	BUNDLE_TPM_PCRS };
 	uint8_t bytes[BUNDLE_MAX_LEN];
 
 	set_up();

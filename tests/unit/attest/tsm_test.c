@@ -199,7 +199,8 @@ static bool verify_snp(void)
 	struct trust trust = { 0 };
 	struct verdict verdict;
 	const struct attest_question question = {
-		.evidence = evidence, .len = len, .policy = &policy, .trust = &trust, .digest = digest, .now_s = SNPGEN_NOW,
+		.evidence = evidence, .len = len, .policy = &policy, .trust = &trust, .digest = digest,
+		.now_s = SNPGEN_NOW,
 	};
 	bool believed;
 
@@ -209,7 +210,8 @@ static bool verify_snp(void)
 	snpgen_trust(&snp, &trust.snp);
 	believed = attest_verify(&question, &verdict);
 	if (!believed)
-		fprintf(stderr, "%s: %s ", verdict_first_failure(&verdict)->name, verdict_first_failure(&verdict)->text);
+		fprintf(stderr, "%s: %s ", verdict_first_failure(&verdict)->name,
+			verdict_first_failure(&verdict)->text);
 	snp_trust_fini(&trust.snp);
 	return believed;
 }
@@ -253,7 +255,8 @@ static void snp_report_with_certificates_from_a_file(void)
 	set_up("sev_guest\n", answer_snp);
 	fake.no_aux = true;
 	CU_ASSERT_EQUAL(make(source), -ENOKEY);
-	source.certificates_len += to_pem(&snp.ask, pem + source.certificates_len, sizeof(pem) - source.certificates_len);
+	source.certificates_len += to_pem(&snp.ask, pem + source.certificates_len,
+					  sizeof(pem) - source.certificates_len);
 	set_up("sev_guest\n", answer_snp);
 	fake.no_aux = true;
 	CU_ASSERT_EQUAL_FATAL(make(source), 0);
@@ -353,7 +356,8 @@ static void no_such_interface_is_said(void)
 int main(void)
 {
 	static const struct check checks[] = {
-		{ "SNP report of the host's certificates is believed", snp_report_of_the_hosts_certificates_is_believed },
+		{ "SNP report of the host's certificates is believed",
+		snp_report_of_the_hosts_certificates_is_believed },
 		{ "SNP report with certificates from a file", snp_report_with_certificates_from_a_file },
 		{ "TDX quote is taken without what trails it", tdx_quote_is_taken_without_what_trails_it },
 		{ "somebody else in the request is noticed", somebody_else_in_the_request_is_noticed },

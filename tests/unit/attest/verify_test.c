@@ -235,6 +235,13 @@ static void a_pinned_key_is_a_kind(void)
 	refused_by("ticket.platform");
 }
 
+static void a_terminal_is_told_nothing(void)
+{
+	verdict_init(&verdict);
+	verdict_add(&verdict, "rule", VERDICT_HOLDS, "named \x1b[31m%s\n", "\x80");
+	CU_ASSERT_STRING_EQUAL(verdict.rules[0].text, "named ?[31m??");
+}
+
 static void roots_are_built_in(void)
 {
 	struct trust fresh;
@@ -295,6 +302,7 @@ int main(void)
 		{ "a masked chip has no platform", a_masked_chip_has_no_platform },
 		{ "what is no evidence is refused", what_is_no_evidence_is_refused },
 		{ "a pinned key is a kind", a_pinned_key_is_a_kind },
+		{ "a terminal is told nothing", a_terminal_is_told_nothing },
 		{ "roots are built in", roots_are_built_in },
 		{ "a trust folder is read", a_trust_folder_is_read },
 		{ NULL, NULL },

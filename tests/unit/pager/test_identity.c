@@ -87,7 +87,8 @@ static void set_up(void)
 	free(path);
 	for (int side = 0; side < 2; side++) {
 		CU_ASSERT_EQUAL_FATAL(signkey_generate(&world.platform[side]), 0);
-		platform_id(BUNDLE_SOFTWARE, signkey_public(world.platform[side]), SIGNKEY_LEN, sides[side]->platform_id);
+		platform_id(BUNDLE_SOFTWARE, signkey_public(world.platform[side]), SIGNKEY_LEN,
+			    sides[side]->platform_id);
 		memcpy(sides[side]->static_key, attest_keypair_public(config_of(side)->keypair), ATTEST_KEY_LEN);
 		path = path_of(key_names[side]);
 		CU_ASSERT_EQUAL_FATAL(signkey_save(world.platform[side], path), 0);
@@ -121,7 +122,8 @@ static void tear_down(void)
 static int load(int side)
 {
 	world.error[0] = '\0';
-	return identity_load(&world.files[side], side == 0 ? ATTEST_INITIATOR : ATTEST_RESPONDER, false, config_of(side),
+	return identity_load(&world.files[side], side == 0 ? ATTEST_INITIATOR : ATTEST_RESPONDER, false,
+			     config_of(side),
 			     &world.identity[side], world.error);
 }
 
