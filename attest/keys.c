@@ -7,17 +7,10 @@
 #include "keys.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
-#include <limits.h>
 #include <sodium.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#define SECRET_MODE 0600
-#define PUBLIC_MODE 0644
+#include "keyfile.h"
 
 struct attest_keypair {
 	uint8_t secret[ATTEST_KEY_LEN];
@@ -86,57 +79,16 @@ int keys_parse(const char *text, size_t len, uint8_t ret_key[ATTEST_KEY_LEN])
 	return ret;
 }
 
-/* A key file is a plain file of this user's or root's, without any permission bit in @forbidden. */
-static int check_file(int fd, mode_t forbidden)
-{
-	struct stat st;
-
-	if (fstat(fd, &st))
-		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return -EINVAL;
-	if ((st.st_mode & forbidden) || (st.st_uid != geteuid() && st.st_uid != 0))
-		return -EPERM;
-	return 0;
-}
-
-/* Up to @size bytes; fewer only at the end of the file. */
-static ssize_t read_all(int fd, char *ret_text, size_t size)
-{
-	size_t len = 0;
-
-	while (len < size) {
-		ssize_t n = read(fd, ret_text + len, size - len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		len += (size_t)n;
-	}
-	return (ssize_t)len;
-}
-
-static int load(const char *path, mode_t forbidden, uint8_t ret_key[ATTEST_KEY_LEN])
+static int load(const char *path, bool secret, uint8_t ret_key[ATTEST_KEY_LEN])
 {
 	char text[KEYS_TEXT_LEN + 1];	/* one more, to see that the file is longer */
-	ssize_t len;
-	int fd, ret;
+	size_t len = 0;
+	int ret;
 
-	/* O_NONBLOCK: a FIFO must not hold us up before fstat has seen what it is. */
-	fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0)
-		return -errno;
-	ret = check_file(fd, forbidden);
-	if (ret)
-		goto out_close;
-	len = read_all(fd, text, sizeof(text));
-	ret = len < 0 ? (int)len : keys_parse(text, (size_t)len, ret_key);
+	ret = keyfile_load(path, secret, text, sizeof(text), &len);
+	if (!ret)
+		ret = keys_parse(text, len, ret_key);
 	sodium_memzero(text, sizeof(text));
-out_close:
-	close(fd);
 	return ret;
 }
 
@@ -145,7 +97,7 @@ int attest_keypair_load(const char *path, struct attest_keypair **ret_pair)
 	uint8_t secret[ATTEST_KEY_LEN];
 	int ret;
 
-	ret = load(path, 07777 & ~SECRET_MODE, secret);
+	ret = load(path, true, secret);
 	if (!ret)
 		ret = keypair_new(secret, ret_pair);
 	sodium_memzero(secret, sizeof(secret));
@@ -154,90 +106,27 @@ int attest_keypair_load(const char *path, struct attest_keypair **ret_pair)
 
 int attest_public_load(const char *path, uint8_t ret_public[ATTEST_KEY_LEN])
 {
-	/* Not a secret, but who may write it decides who is believed. */
-	return load(path, S_IWGRP | S_IWOTH, ret_public);
+	return load(path, false, ret_public);
 }
 
-static int write_all(int fd, const char *text, size_t len)
+static int save(const char *path, bool secret, const uint8_t key[ATTEST_KEY_LEN])
 {
-	while (len) {
-		ssize_t n = write(fd, text, len);
+	char text[KEYS_TEXT_LEN + 1];
+	int ret;
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		text += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
-/* Make the directory entry of @path durable. */
-static int sync_folder(const char *path)
-{
-	char copy[PATH_MAX];
-	int fd, ret = 0;
-
-	snprintf(copy, sizeof(copy), "%s", path);
-	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	if (fsync(fd))
-		ret = -errno;
-	close(fd);
-	return ret;
-}
-
-/* Write @text to the new file @path, with @mode whatever the umask is. */
-static int write_new(const char *path, mode_t mode, const char *text, size_t len)
-{
-	int fd, ret;
-
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode & SECRET_MODE);
-	if (fd < 0)
-		return -errno;
-	ret = fchmod(fd, mode) ? -errno : 0;
-	if (!ret)
-		ret = write_all(fd, text, len);
-	if (!ret && fsync(fd))
-		ret = -errno;
-	if (close(fd) && !ret)
-		ret = -errno;
-	if (ret)
-		unlink(path);
-	return ret;
-}
-
-/* Replace @path in one step: whoever opens it sees the old key or the new one, whole. */
-static int save(const char *path, mode_t mode, const uint8_t key[ATTEST_KEY_LEN])
-{
-	char tmp[PATH_MAX], text[KEYS_TEXT_LEN + 1];
-	int len, ret;
-
-	len = snprintf(tmp, sizeof(tmp), "%s.%08x.tmp", path, (unsigned int)randombytes_random());
-	if (len < 0 || (size_t)len >= sizeof(tmp))
-		return -ENAMETOOLONG;
 	sodium_bin2hex(text, sizeof(text), key, ATTEST_KEY_LEN);
 	text[KEYS_TEXT_LEN - 1] = '\n';
-	ret = write_new(tmp, mode, text, KEYS_TEXT_LEN);
+	ret = keyfile_save(path, secret, text, KEYS_TEXT_LEN);
 	sodium_memzero(text, sizeof(text));
-	if (ret)
-		return ret;
-	if (rename(tmp, path)) {
-		ret = -errno;
-		unlink(tmp);
-		return ret;
-	}
-	return sync_folder(path);
+	return ret;
 }
 
 int attest_keypair_save(const struct attest_keypair *pair, const char *path)
 {
-	return save(path, SECRET_MODE, pair->secret);
+	return save(path, true, pair->secret);
 }
 
 int attest_public_save(const uint8_t public_key[ATTEST_KEY_LEN], const char *path)
 {
-	return save(path, PUBLIC_MODE, public_key);
+	return save(path, false, public_key);
 }

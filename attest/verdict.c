@@ -10,6 +10,14 @@ void verdict_init(struct verdict *verdict)
 	memset(verdict, 0, sizeof(*verdict));
 }
 
+/* What a peer's certificate or log says may be in it, and it goes to terminals. */
+static void clean(char *text)
+{
+	for (; *text; text++)
+		if (*text < 0x20 || *text > 0x7e)
+			*text = '?';
+}
+
 static void add(struct verdict *verdict, const char *name, enum verdict_outcome outcome, const char *format,
 		va_list args)
 {
@@ -25,6 +33,7 @@ static void add(struct verdict *verdict, const char *name, enum verdict_outcome 
 	rule = &verdict->rules[verdict->n_rules++];
 	snprintf(rule->name, sizeof(rule->name), "%s", name);
 	vsnprintf(rule->text, sizeof(rule->text), format, args);
+	clean(rule->text);
 	rule->outcome = outcome;
 }
 

@@ -35,7 +35,7 @@ struct verdict {
 
 void verdict_init(struct verdict *verdict);
 
-/* More than VERDICT_MAX_RULES make the last one a failure that says so; a text too long is cut. */
+/* More than VERDICT_MAX_RULES make the last one a failure that says so; a text too long is cut; what is not printable is '?'. */
 void verdict_add(struct verdict *verdict, const char *name, enum verdict_outcome outcome, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 

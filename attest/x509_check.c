@@ -36,7 +36,10 @@ const char *x509_problem_text(enum x509_problem problem)
 	return problem < sizeof(texts) / sizeof(texts[0]) ? texts[problem] : "has an unknown problem";
 }
 
-/* RSASSA-PSS with SHA-384, MGF1 with SHA-384, 48 bytes of salt; all of them are written in the parameters. */
+/*
+ * RSASSA-PSS with SHA-384, MGF1 with SHA-384, 48 bytes of salt; all of them are written in the parameters.  The trailer
+ * field is OpenSSL's to check: it knows one only.
+ */
 static bool is_pss_sha384(const X509_ALGOR *algorithm)
 {
 	const ASN1_OBJECT *object, *inner;
@@ -63,8 +66,7 @@ static bool is_pss_sha384(const X509_ALGOR *algorithm)
 	if (!params->maskHash)
 		goto out;
 	X509_ALGOR_get0(&inner, NULL, NULL, params->maskHash);
-	good = OBJ_obj2nid(inner) == NID_sha384 && ASN1_INTEGER_get(params->saltLength) == PSS_SALT_LEN &&
-	       (!params->trailerField || ASN1_INTEGER_get(params->trailerField) == 1);
+	good = OBJ_obj2nid(inner) == NID_sha384 && ASN1_INTEGER_get(params->saltLength) == PSS_SALT_LEN;
 out:
 	RSA_PSS_PARAMS_free(params);
 	return good;
@@ -108,8 +110,9 @@ static bool is_ca(const struct x509_cert *cert, size_t n_between)
 	uint32_t flags = X509_get_extension_flags(cert->x509);
 	long path_len = X509_get_pathlen(cert->x509);
 
-	if (!(flags & EXFLAG_CA) || flags & EXFLAG_INVALID || !(flags & EXFLAG_KUSAGE))
+	if (!(flags & EXFLAG_CA) || !(flags & EXFLAG_KUSAGE))
 		return false;
+	/* None, for OpenSSL, if an extension that it knows is malformed. */
 	if (!(X509_get_key_usage(cert->x509) & KU_KEY_CERT_SIGN))
 		return false;
 	return path_len < 0 || (size_t)path_len >= n_between;

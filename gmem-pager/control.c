@@ -48,8 +48,9 @@ static int make_link(struct session *session, char *ret_error, size_t error_len)
 			.keypair = config->keypair,
 			.connection = FIRST_CONNECTION,
 			.ciphers = config->ciphers,
-			.evidence = &attest_evidence_pinned,
-			.evidence_opaque = (void *)(uintptr_t)config->peer_key,
+			.evidence = config->evidence ? config->evidence : &attest_evidence_pinned,
+			.evidence_opaque = config->evidence ? config->evidence_opaque :
+					   (void *)(uintptr_t)config->peer_key,
 		},
 		.connect_ms = config->connect_ms,
 		.handshake_ms = config->handshake_ms,

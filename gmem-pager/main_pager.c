@@ -52,7 +52,7 @@ static const struct service_ops pager_service = {
 	.stop = stop,
 };
 
-static int serve(const struct options *options)
+static int serve(struct options *options)
 {
 	struct attest_keypair *keypair = NULL;
 	struct service_config service = { .ops = &pager_service, .open_backend = backend_kvm_new };

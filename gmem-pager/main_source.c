@@ -46,7 +46,7 @@ static const struct service_ops source_service = {
 	.stop = stop,
 };
 
-static int serve(const struct options *options)
+static int serve(struct options *options)
 {
 	struct attest_keypair *keypair = NULL;
 	struct service_config service = { .ops = &source_service, .open_backend = backend_kvm_new };

@@ -53,9 +53,10 @@ static int check(const struct options *options, const char *program, const char 
 	const int credit_min = (int)(CREDIT_MIN / 1024 + 1);
 
 	if (options->address == NULL || options->socket_path == NULL || options->key_path == NULL ||
-	    options->peer_path == NULL || options->ticket_path == NULL)
-		return complain(program, "missing options", "an address, --socket, --key, --peer and --ticket are "
-				"needed");
+	    (options->files.peer == NULL && options->files.issuer == NULL) || options->files.ticket == NULL)
+		return complain(program, "missing options",
+				"an address, --socket, --key, --ticket, and --peer or --issuer "
+				"are needed");
 	if (transport_check_address(options->address) < 0)
 		return complain(program, address_option, "takes a numeric host and a port, as 10.0.0.2:7000 or "
 				"[fd00::2]:7000");
@@ -96,11 +97,29 @@ int options_parse(struct options *options, enum attest_role role, int argc, cons
 		  NULL },
 		{ "socket", 's', POPT_ARG_STRING, &options->socket_path, 0, "unix socket for the VMM", "PATH" },
 		{ "key", 'k', POPT_ARG_STRING, &options->key_path, 0, "this host's key pair (gmem-keygen)", "FILE" },
-		{ "peer", 'p', POPT_ARG_STRING, &options->peer_path, 0, "the other host's public key", "FILE" },
-		{ "ticket", 't', POPT_ARG_STRING, &options->ticket_path, 0,
-		  "this move's id, the same on both hosts, good for one move", "FILE" },
+		{ "peer", 'p', POPT_ARG_STRING, &options->files.peer, 0,
+		  "the other host's public key; a signed ticket names it", "FILE" },
+		{ "ticket", 't', POPT_ARG_STRING, &options->files.ticket, 0,
+		  "this move's ticket or id, the same on both hosts, good for one move", "FILE" },
+		{ "issuer", 0, POPT_ARG_STRING, &options->files.issuer, 0,
+		  "public key of who may sign tickets; without it the ticket is a bare id", "FILE" },
 		{ "vm-id", 0, POPT_ARG_STRING, &options->vm_id_path, 0,
-		  "the VM's id, the same on both hosts; without it all zeros", "FILE" },
+		  "the VM's id, the same on both hosts; without it the ticket's, or all zeros", "FILE" },
+		{ "policy", 0, POPT_ARG_STRING, &options->files.policy, 0,
+		  "which evidence of the other host is believed (gmem-policy(5)); without it the pinned key", "FILE" },
+		{ "trust", 0, POPT_ARG_STRING, &options->files.trust, 0, "revocation lists and TDX collateral",
+		"FOLDER" },
+		{ "evidence", 0, POPT_ARG_STRING, &options->files.evidence, 0,
+		  "this host's: pinned-key (default), tsm, tpm, or software, which attests nothing", "KIND" },
+		{ "evidence-key", 0, POPT_ARG_STRING, &options->files.software_key, 0,
+		  "key pair for --evidence software (gmem-attest keygen --signing)", "FILE" },
+		{ "evidence-cert", 0, POPT_ARG_STRING, &options->files.certificates, 0,
+		  "PEM certificates that go with the evidence: VCEK and ASK, or the TPM key's", "FILE" },
+		{ "tpm-key", 0, POPT_ARG_STRING, &options->files.tpm_key, 0,
+		  "persistent handle of the attestation key, for --evidence tpm", "0x81..." },
+		{ "tpm-tcti", 0, POPT_ARG_STRING, &options->files.tpm_tcti, 0,
+		"how to reach the TPM, as tpm2-tss says it",
+		  "TCTI" },
 		{ "cipher", 0, POPT_ARG_STRING, &options->cipher, 0, "auto, aes256gcm or xchacha20poly1305", "NAME" },
 		{ "state-dir", 0, POPT_ARG_STRING, &options->state_dir, 0,
 		  "where the record of each move is kept (default: /var/lib/gmem)", "DIR" },
@@ -122,8 +141,9 @@ int options_parse(struct options *options, enum attest_role role, int argc, cons
 
 	set_defaults(options, role);
 	context = poptGetContext(program, argc, argv, table, 0);
-	poptSetOtherOptionHelp(context, pager ? "--listen HOST:PORT --socket PATH --key FILE --peer FILE --ticket FILE" :
-			       "--connect HOST:PORT --socket PATH --key FILE --peer FILE --ticket FILE");
+	poptSetOtherOptionHelp(context,
+			       pager ? "--listen HOST:PORT --socket PATH --key FILE --ticket FILE --peer|--issuer FILE" :
+			       "--connect HOST:PORT --socket PATH --key FILE --ticket FILE --peer|--issuer FILE");
 	while ((opt = poptGetNextOpt(context)) > 0) {
 		if (opt == OPT_HELP) {
 			printf("%s: %s.\n\n", program, pager ? "the destination of a VM's memory" :
@@ -150,41 +170,46 @@ void options_fini(struct options *options)
 	free(options->address);
 	free(options->socket_path);
 	free(options->key_path);
-	free(options->peer_path);
-	free(options->ticket_path);
 	free(options->vm_id_path);
 	free(options->cipher);
 	free(options->state_dir);
 	free(options->log_spec);
+	identity_files_fini(&options->files);
+	identity_free(options->identity);
 }
 
-static int load_keys(const struct options *options, struct attest_keypair **ret_keypair,
-		     struct session_config *config)
+static int load_key(const char *path, struct attest_keypair **ret_keypair)
 {
-	int r = attest_keypair_load(options->key_path, ret_keypair);
+	int r = attest_keypair_load(path, ret_keypair);
 
-	if (r < 0) {
-		log_error("cannot load the key pair %s: %s%s", options->key_path, strerror(-r),
-			  r == -EPERM ? "; only its owner may have access (chmod 600)" : "");
-		return r;
-	}
-	r = attest_public_load(options->peer_path, config->peer_key);
 	if (r < 0)
-		log_error("cannot load the peer's public key %s: %s", options->peer_path, strerror(-r));
+		log_error("cannot load the key pair %s: %s%s", path, strerror(-r),
+			  r == -EPERM ? "; only its owner may have access (chmod 600)" : "");
 	return r;
 }
 
-static int load_id(const char *path, const char *what, uint8_t ret_id[ATTEST_ID_LEN])
+static int load_id(const char *path, uint8_t ret_id[ATTEST_ID_LEN])
 {
 	int r = idfile_load(path, ret_id);
 
 	if (r < 0)
-		log_error("cannot load the %s %s: %s", what, path,
+		log_error("cannot load the VM id %s: %s", path,
 			  r == -EINVAL ? "it must be 64 hex digits (gmem-keygen makes one)" : strerror(-r));
 	return r;
 }
 
-int options_load(const struct options *options, enum attest_role role, struct attest_keypair **ret_keypair,
+/* Whom the ticket names, what is believed, what is given. */
+static int load_identity(struct options *options, enum attest_role role, struct session_config *config)
+{
+	char error[IDENTITY_ERROR_LEN] = "";
+	int r = identity_load(&options->files, role, options->vm_id_path != NULL, config, &options->identity, error);
+
+	if (r < 0)
+		log_error("%s", error);
+	return r;
+}
+
+int options_load(struct options *options, enum attest_role role, struct attest_keypair **ret_keypair,
 		 struct session_config *ret_config)
 {
 	struct session_config config;
@@ -204,14 +229,14 @@ int options_load(const struct options *options, enum attest_role role, struct at
 		config.ciphers = 1u << ATTEST_CIPHER_AES256GCM;
 	else if (options->cipher != NULL && strcmp(options->cipher, "xchacha20poly1305") == 0)
 		config.ciphers = 1u << ATTEST_CIPHER_XCHACHA20POLY1305;
-	r = load_keys(options, ret_keypair, &config);
-	if (r == 0)
-		r = load_id(options->ticket_path, "ticket", config.ticket_id);
+	r = load_key(options->key_path, ret_keypair);
 	if (r == 0 && options->vm_id_path != NULL)
-		r = load_id(options->vm_id_path, "VM id", config.vm_id);
+		r = load_id(options->vm_id_path, config.vm_id);
+	config.keypair = *ret_keypair;
+	if (r == 0)
+		r = load_identity(options, role, &config);
 	if (r < 0)
 		return r;
-	config.keypair = *ret_keypair;
 	*ret_config = config;
 	return 0;
 }

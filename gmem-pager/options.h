@@ -3,18 +3,19 @@
 #ifndef GMEM_PAGER_OPTIONS_H
 #define GMEM_PAGER_OPTIONS_H
 
+#include "identity.h"
 #include "session.h"
 
 struct options {
 	char *address;
 	char *socket_path;
 	char *key_path;
-	char *peer_path;
-	char *ticket_path;
 	char *vm_id_path;
 	char *cipher;
 	char *state_dir;
 	char *log_spec;
+	struct identity_files files;
+	struct identity *identity;	/* from options_load() on */
 	int connect_ms;
 	int handshake_ms;
 	int ping_ms;
@@ -32,10 +33,10 @@ int options_parse(struct options *options, enum attest_role role, int argc, cons
 void options_fini(struct options *options);
 
 /*
- * Load the files that are named and fill @ret_config, which borrows strings from
- * @options and the key pair; logs what is wrong.
+ * Load the files that are named and fill @ret_config, which borrows from @options
+ * and the key pair; logs what is wrong.
  */
-int options_load(const struct options *options, enum attest_role role, struct attest_keypair **ret_keypair,
+int options_load(struct options *options, enum attest_role role, struct attest_keypair **ret_keypair,
 		 struct session_config *ret_config);
 
 #endif

@@ -39,6 +39,8 @@ struct session_config {
 	uint8_t peer_key[ATTEST_KEY_LEN];
 	uint8_t ticket_id[ATTEST_ID_LEN];
 	uint8_t vm_id[ATTEST_ID_LEN];
+	const struct attest_evidence_ops *evidence;	/* NULL: @peer_key is pinned */
+	void *evidence_opaque;			/* borrowed */
 	uint32_t ciphers;			/* 0: any */
 	const char *state_dir;
 	int connect_ms;

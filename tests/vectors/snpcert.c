@@ -53,20 +53,28 @@ static X509_NAME *name_make(const char *common_name)
 	return name;
 }
 
+static const EVP_MD *hash_of(bool rsa, enum snpgen_algorithm algorithm)
+{
+	if (algorithm == SNPGEN_PSS_SHA1)
+		return EVP_sha1();
+	return rsa && algorithm != SNPGEN_PSS_SHA256 ? EVP_sha384() : EVP_sha256();
+}
+
 static EVP_MD_CTX *signer_make(enum snpgen_key signer, enum snpgen_algorithm algorithm)
 {
 	bool rsa = EVP_PKEY_get_base_id(snpgen_key(signer)) == EVP_PKEY_RSA;
-	const EVP_MD *hash = rsa && algorithm != SNPGEN_PSS_SHA256 ? EVP_sha384() : EVP_sha256();
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
 	EVP_PKEY_CTX *key;
 	bool ok;
 
-	ok = EVP_DigestSignInit(context, &key, hash, NULL, snpgen_key(signer)) == 1;
+	ok = EVP_DigestSignInit(context, &key, hash_of(rsa, algorithm), NULL, snpgen_key(signer)) == 1;
 	if (rsa && algorithm != SNPGEN_PKCS1) {
 		ok = ok && EVP_PKEY_CTX_set_rsa_padding(key, RSA_PKCS1_PSS_PADDING) == 1 &&
 		     EVP_PKEY_CTX_set_rsa_pss_saltlen(key, algorithm == SNPGEN_PSS_SALT_32 ? 32 : 48) == 1;
 		if (algorithm == SNPGEN_PSS_MGF_SHA256)
 			ok = ok && EVP_PKEY_CTX_set_rsa_mgf1_md(key, EVP_sha256()) == 1;
+		if (algorithm == SNPGEN_PSS_SHA256)
+			ok = ok && EVP_PKEY_CTX_set_rsa_mgf1_md(key, EVP_sha384()) == 1;
 	}
 	snpgen_need(ok, "starting a signature");
 	return context;

@@ -35,7 +35,8 @@ enum snpgen_key {
 enum snpgen_algorithm {
 	SNPGEN_GOOD,		/* RSA-PSS SHA-384, salt 48; for EC keys ECDSA SHA-256 */
 	SNPGEN_PKCS1,
-	SNPGEN_PSS_SHA256,
+	SNPGEN_PSS_SHA256,	/* MGF1 with SHA-384 */
+	SNPGEN_PSS_SHA1,	/* so that hash and MGF1 are the defaults, which are not written */
 	SNPGEN_PSS_MGF_SHA256,
 	SNPGEN_PSS_SALT_32,
 };

@@ -154,6 +154,7 @@ BREAK(leaf_pkcs1, w->gen.leaf.algorithm = SNPGEN_PKCS1)
 BREAK(ask_pkcs1, w->gen.ask.algorithm = SNPGEN_PKCS1)
 BREAK(ark_pkcs1, w->gen.ark.algorithm = SNPGEN_PKCS1, w->pin_as_is = true)
 BREAK(leaf_sha256, w->gen.leaf.algorithm = SNPGEN_PSS_SHA256)
+BREAK(leaf_sha1, w->gen.leaf.algorithm = SNPGEN_PSS_SHA1)
 BREAK(leaf_mgf, w->gen.leaf.algorithm = SNPGEN_PSS_MGF_SHA256)
 BREAK(leaf_salt, w->gen.leaf.algorithm = SNPGEN_PSS_SALT_32)
 BREAK(ask_small, w->gen.ask.key = w->gen.leaf.signer = SNPGEN_SMALL)
@@ -166,6 +167,7 @@ BREAK(ask_no_ca, strcpy(w->gen.ask.constraints, "critical,CA:FALSE"))
 BREAK(ask_no_constraints, w->gen.ask.constraints[0] = '\0')
 BREAK(ask_no_usage, w->gen.ask.usage[0] = '\0')
 BREAK(ask_usage, strcpy(w->gen.ask.usage, "critical,cRLSign"))
+BREAK(ask_malformed, snpgen_add(&w->gen.ask, "2.5.29.35", false, "\5\0", 2))
 BREAK(ark_path, strcpy(w->gen.ark.constraints, "critical,CA:TRUE,pathlen:0"), w->pin_as_is = true)
 
 static const struct snpworld_case chain_cases[] = {
@@ -176,6 +178,7 @@ static const struct snpworld_case chain_cases[] = {
 	{ "PKCS1 on the ASK", ask_pkcs1, "snp.chain", "intermediate certificate is not signed" },
 	{ "PKCS1 on the ARK", ark_pkcs1, "snp.chain", "root certificate is not signed" },
 	{ "PSS with SHA-256", leaf_sha256, "snp.chain", "expected algorithm" },
+	{ "PSS with SHA-1", leaf_sha1, "snp.chain", "expected algorithm" },
 	{ "MGF1 with SHA-256", leaf_mgf, "snp.chain", "expected algorithm" },
 	{ "salt of 32", leaf_salt, "snp.chain", "expected algorithm" },
 	{ "RSA-2048", ask_small, "snp.chain", "expected algorithm" },
@@ -188,6 +191,7 @@ static const struct snpworld_case chain_cases[] = {
 	{ "ASK has no constraints", ask_no_constraints, "snp.chain", "may not issue it" },
 	{ "ASK has no key usage", ask_no_usage, "snp.chain", "may not issue it" },
 	{ "ASK's key usage", ask_usage, "snp.chain", "may not issue it" },
+	{ "ASK's key identifier is malformed", ask_malformed, "snp.chain", "may not issue it" },
 	{ "ARK's path length", ark_path, "snp.chain", "may not issue it" },
 };
 
@@ -289,7 +293,7 @@ static void good_lists_change_nothing(void)
 	CU_ASSERT_TRUE(snpworld_verify(&world, &verdict));
 }
 
-static void a_list_needs_its_next_update(void)
+static void lists_are_read_exactly(void)
 {
 	uint8_t der[SNPGEN_CERT_MAX];
 	struct snpworld world;
@@ -307,6 +311,11 @@ static void a_list_needs_its_next_update(void)
 	len = snpgen_crl_make(&world.crl, der);
 	CU_ASSERT_EQUAL(snp_trust_add_crl(&trust, SNP_MILAN, der, len), -EBADMSG);
 	CU_ASSERT_EQUAL(trust.products[SNP_MILAN].n_crls, 1);
+	world.crl.next_update_s = world.now;
+	len = snpgen_crl_make(&world.crl, der);
+	CU_ASSERT_EQUAL(snp_trust_add_crl(&trust, SNP_MILAN, der, len), 0);
+	CU_ASSERT_EQUAL(snp_trust_add_crl(&trust, SNP_MILAN, der, len), -ENOSPC);
+	CU_ASSERT_EQUAL(snp_trust_add_crl(&trust, SNP_TURIN, der, len), 0);
 	snp_trust_fini(&trust);
 }
 
@@ -399,7 +408,7 @@ static const struct check checks[] = {
 	{ "the ends of a validity are within", validity_includes_its_ends },
 	{ "revocation is checked", revocation_is_checked },
 	{ "good lists change nothing", good_lists_change_nothing },
-	{ "a list needs its next update", a_list_needs_its_next_update },
+	{ "lists are read exactly", lists_are_read_exactly },
 	{ "the signature is checked", signature_is_checked },
 	{ NULL, NULL },
 };

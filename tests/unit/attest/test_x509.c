@@ -62,6 +62,30 @@ static void crl_parsing_is_exact(void)
 	CU_ASSERT_EQUAL(x509_crl_parse(der, X509_MAX_CRL_LEN + 1, &crl), -E2BIG);
 }
 
+/* Whoever has no key usage may sign anything elsewhere, and nothing here. */
+static void lists_need_a_key_usage(void)
+{
+	static const char *const usages[] = { "critical,keyCertSign,cRLSign", "critical,keyCertSign", "" };
+	static const enum x509_problem problems[] = { X509_OK, X509_NOT_CA, X509_NOT_CA };
+	uint8_t der[SNPGEN_CERT_MAX];
+	struct x509_cert *issuer;
+	struct snpgen_crl made;
+	struct x509_crl *crl;
+	struct snpgen gen;
+
+	snpgen_init(&gen, SNP_MILAN, false, 3);
+	snpgen_crl_init(&gen, &made);
+	CU_ASSERT_EQUAL_FATAL(x509_crl_parse(der, snpgen_crl_make(&made, der), &crl), 0);
+	for (size_t i = 0; i < 3; i++) {
+		memset(gen.ark.usage, 0, sizeof(gen.ark.usage));
+		strcpy(gen.ark.usage, usages[i]);
+		issuer = snpgen_cert_parsed(&gen.ark);
+		CU_ASSERT_EQUAL(x509_crl_check(crl, issuer, issuer, X509_RSA_PSS_SHA384, SNPGEN_NOW), problems[i]);
+		x509_cert_free(issuer);
+	}
+	x509_crl_free(crl);
+}
+
 static void names_and_extensions(void)
 {
 	char name[X509_NAME_MAX];
@@ -362,6 +386,7 @@ static void every_problem_has_a_text(void)
 static const struct check checks[] = {
 	{ "parsing is exact", parsing_is_exact },
 	{ "parsing of CRLs is exact", crl_parsing_is_exact },
+	{ "lists need a key usage", lists_need_a_key_usage },
 	{ "names and extensions", names_and_extensions },
 	{ "names are made plain", names_are_made_plain },
 	{ "PEM is read", pem_is_read },

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/* policy.c: secure defaults, every entry in its place, and every error with its line. */
+#include "check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <attest/policy.h>
+
+#define H32 "1111111111111111111111111111111111111111111111111111111111111111"
+#define H48 H32 "22222222222222222222222222222222"
+#define FLOOR "floor: { milan: { boot_loader = 3; tee = 0; snp = 8; microcode = 115; }; };"
+#define TDX_MRS "mrtd = \"" H48 "\"; rtmr0 = \"any\"; rtmr1 = \"any\"; rtmr2 = \"any\"; rtmr3 = \"any\"; mrseam = \"any\";"
+#define PCRS "pcr0=\"any\";pcr1=\"any\";pcr2=\"any\";pcr3=\"any\";pcr4=\"any\";pcr5=\"any\";pcr6=\"any\";pcr7=\"any\";" \
+	     "pcr8=\"any\";pcr9=\"any\";"
+
+static struct attest_policy policy;
+static char error[ATTEST_POLICY_ERROR_LEN];
+
+static int load(const char *text)
+{
+	error[0] = '\0';
+	return policy_load(text, strlen(text), &policy, error);
+}
+
+static void everything_is_refused_at_first(void)
+{
+	struct attest_policy fresh;
+
+	policy_init(&fresh);
+	CU_ASSERT_EQUAL(fresh.kinds, 0);
+	CU_ASSERT_FALSE(fresh.software.allow);
+	CU_ASSERT_EQUAL(fresh.snp.debug, SNP_CLEAR);
+	CU_ASSERT_EQUAL(fresh.tdx.debug, TDX_BIT_CLEAR);
+	CU_ASSERT_FALSE(fresh.snp.any_measurement);
+	CU_ASSERT_FALSE(fresh.tpm.any_file);
+}
+
+static void sections_keep_secure_defaults(void)
+{
+	CU_ASSERT_EQUAL_FATAL(load("# a comment\nsnp: { measurements = [ \"" H48 "\" ]; " FLOOR " };\n"
+				   "tdx: { " TDX_MRS " };\n// another\ntpm: { keys = \"" H32 "\"; " PCRS
+				   " files = [ \"" H32 "\", \"" H32 "\" ]; };\n"
+				   "pinned: { keys = [ \"" H32 "\" ]; };\nsoftware: { };\n"), 0);
+	CU_ASSERT_EQUAL(policy.kinds,
+			1u | 1u << BUNDLE_SOFTWARE | 1u << BUNDLE_SNP | 1u << BUNDLE_TDX | 1u << BUNDLE_TPM);
+	CU_ASSERT_EQUAL(policy.snp.n_measurements, 1);
+	CU_ASSERT_EQUAL(policy.snp.measurements[0][0], 0x11);
+	CU_ASSERT_EQUAL(policy.snp.measurements[0][47], 0x22);
+	CU_ASSERT_TRUE(policy.snp.floors[SNP_MILAN].given);
+	CU_ASSERT_EQUAL(policy.snp.floors[SNP_MILAN].reported.boot_loader, 3);
+	CU_ASSERT_EQUAL(policy.snp.floors[SNP_MILAN].committed.snp, 8);
+	CU_ASSERT_EQUAL(policy.snp.floors[SNP_MILAN].current.microcode, 115);
+	CU_ASSERT_EQUAL(policy.snp.floors[SNP_MILAN].launch.microcode, 115);
+	CU_ASSERT_FALSE(policy.snp.floors[SNP_GENOA].given);
+	CU_ASSERT_EQUAL(policy.snp.debug, SNP_CLEAR);
+	CU_ASSERT_EQUAL(policy.snp.vmpls, 1);
+	CU_ASSERT_FALSE(policy.snp.vlek);
+	CU_ASSERT_EQUAL(policy.tdx.mrtd.n, 1);
+	CU_ASSERT_TRUE(policy.tdx.rtmr[3].any);
+	CU_ASSERT_EQUAL(policy.tdx.debug, TDX_BIT_CLEAR);
+	CU_ASSERT_EQUAL(policy.tdx.statuses, TDX_STATUS_BIT(TDX_UP_TO_DATE));
+	CU_ASSERT_EQUAL(policy.tdx.mrconfigid.n, 1);
+	CU_ASSERT_EQUAL(policy.tpm.n_keys, 1);
+	CU_ASSERT_EQUAL(policy.tpm.n_files, 2);
+	CU_ASSERT_TRUE(policy.tpm.pcrs[9].any);
+	CU_ASSERT_FALSE(policy.software.allow);
+	CU_ASSERT_EQUAL(policy.pinned.keys[0][31], 0x11);
+	policy_fini(&policy);
+}
+
+static void entries_reach_their_fields(void)
+{
+	CU_ASSERT_EQUAL_FATAL(load("snp: { any_measurement = true; floor: { turin: { fmc = 1; boot_loader = 2; tee = 3; snp = 4; "
+				   "microcode = 5; }; }; debug = \"any\"; smt = \"clear\"; platform_alias_check = \"set\"; "
+				   "vmpls = [ 0, 3 ]; min_version = 3; min_current = \"1.55.21\"; min_guest_abi = \"1.51\"; "
+				   "vlek = true; masked_chip = true; require_crl = true; csp_id = \"provider\"; "
+				   "host_data = \"" H32 "\"; launch_mitigations = \"0xffffffffffffffff\"; "
+				   "min_guest_svn = 7; };"
+				   "tdx: { " TDX_MRS " versions = [ 5 ]; statuses = [ \"UpToDate\", \"SWHardeningNeeded\" ]; "
+				   "debug = \"any\"; xfam_allowed = 7; min_evaluation = 17; mrconfigid = \"" H48 "\"; };"
+				   "software: { allow = true; keys = (\"" H32 "\"); };"), 0);
+	CU_ASSERT_TRUE(policy.snp.any_measurement);
+	CU_ASSERT_EQUAL(policy.snp.floors[SNP_TURIN].current.fmc, 1);
+	CU_ASSERT_EQUAL(policy.snp.floors[SNP_TURIN].launch.tee, 3);
+	CU_ASSERT_EQUAL(policy.snp.debug, SNP_ANY);
+	CU_ASSERT_EQUAL(policy.snp.smt, SNP_CLEAR);
+	CU_ASSERT_EQUAL(policy.snp.platform_alias_check, SNP_SET);
+	CU_ASSERT_EQUAL(policy.snp.vmpls, 9);
+	CU_ASSERT_EQUAL(policy.snp.min_version, 3);
+	CU_ASSERT_EQUAL(policy.snp.min_current.minor, 55);
+	CU_ASSERT_EQUAL(policy.snp.min_current.build, 21);
+	CU_ASSERT_EQUAL(policy.snp.min_guest_abi_major, 1);
+	CU_ASSERT_EQUAL(policy.snp.min_guest_abi_minor, 51);
+	CU_ASSERT_TRUE(policy.snp.vlek && policy.snp.masked_chip && policy.snp.require_crl);
+	CU_ASSERT_EQUAL(memcmp(policy.snp.csp_id.bytes, "provider", 9), 0);
+	CU_ASSERT_TRUE(policy.snp.host_data.asked);
+	CU_ASSERT_EQUAL(policy.snp.launch_mitigations, UINT64_MAX);
+	CU_ASSERT_EQUAL(policy.snp.min_guest_svn, 7);
+	CU_ASSERT_EQUAL(policy.tdx.versions, 1u << 5);
+	CU_ASSERT_EQUAL(policy.tdx.statuses, TDX_STATUS_BIT(TDX_UP_TO_DATE) | TDX_STATUS_BIT(TDX_SW_HARDENING_NEEDED));
+	CU_ASSERT_EQUAL(policy.tdx.debug, TDX_BIT_ANY);
+	CU_ASSERT_EQUAL(policy.tdx.xfam_allowed, 7);
+	CU_ASSERT_EQUAL(policy.tdx.min_evaluation, 17);
+	CU_ASSERT_EQUAL(policy.tdx.mrconfigid.values[0][0], 0x11);
+	CU_ASSERT_TRUE(policy.software.allow);
+	CU_ASSERT_EQUAL(policy.software.n_keys, 1);
+	policy_fini(&policy);
+}
+
+/* Text, and how its error begins. */
+static const struct {
+	const char *text, *error;
+} bad[] = {
+	{ "", "a section is needed" },
+	{ "\n\nsnp: { debugg = \"any\"; };", "line 3: snp.debugg: no such entry" },
+	{ "kvm: { };", "line 1: kvm: no such entry" },
+	{ "snp = 1;", "line 1: snp: no such entry" },
+	{ "snp: { floor: { rome: { }; }; };", "line 1: snp.floor.rome: no such entry" },
+	{ "software: {\n allow = 1;\n};", "line 2: software.allow: true or false" },
+	{ "software: {\n allow = true\n};", "line 1: software: keys are needed" },
+	{ "software: { allow = true; allow = false; };", "line 1: duplicate" },
+	{ "software: { allow = true;", "line 1: syntax error" },
+	{ "@include \"/etc/passwd\"\n", "@include is not taken" },
+	{ "pinned: { };", "line 1: pinned: keys are needed" },
+	{ "pinned: { keys = [ ]; };", "line 1: pinned.keys: 1 to 8 values" },
+	{ "pinned: { keys = [ \"11\" ]; };", "line 1: pinned.keys: 64 hex digits" },
+	{ "pinned: { keys = [ 11 ]; };", "line 1: pinned.keys: 64 hex digits" },
+	{ "pinned: { keys = [ \"" H32 "0\" ]; };", "line 1: pinned.keys: 64 hex digits" },
+	{ "pinned: { keys = ( ( \"" H32 "\" ) ); };", "line 1: pinned.keys: 64 hex digits" },
+	{ "snp: { " FLOOR " };", "line 1: snp: measurements are needed" },
+	{ "snp: { any_measurement = true; };", "line 1: snp: a floor" },
+	{ "snp: { any_measurement = true; floor: { milan: { tee = 0; }; }; };",
+	"line 1: snp.floor.milan.boot_loader is missing" },
+	{ "snp: { any_measurement = true; floor: { turin: { boot_loader = 2; tee = 3; snp = 4; microcode = 5; }; }; };",
+	  "line 1: snp.floor.turin.fmc is missing" },
+	{ "snp: { floor: { milan: { fmc = 1; }; }; };", "line 1: snp.floor.milan.fmc: no such entry" },
+	{ "snp: { floor: { milan: { tee = 256; }; }; };", "line 1: snp.floor.milan.tee: a number from 0 to 255" },
+	{ "snp: { any_measurement = true; " FLOOR " debug = true; };", "line 1: snp.debug: \"clear\"" },
+	{ "snp: { vmpls = [ 4 ]; };", "line 1: snp.vmpls: numbers from 0 to 3" },
+	{ "snp: { any_measurement = true; " FLOOR " vmpls = [ ]; };", "line 1: snp.vmpls: at least one" },
+	{ "snp: { min_version = -1; };", "line 1: snp.min_version: a number" },
+	{ "snp: { min_version = 6; };", "line 1: snp.min_version: a number" },
+	{ "snp: { min_current = \"1.55\"; };", "line 1: snp.min_current: 3 numbers" },
+	{ "snp: { min_current = \"1.55.256\"; };", "line 1: snp.min_current: 3 numbers" },
+	{ "snp: { min_current = \"1.55.21.\"; };", "line 1: snp.min_current: 3 numbers" },
+	{ "snp: { csp_id = \"\"; };", "line 1: snp.csp_id: a string" },
+	{ "snp: { launch_mitigations = \"0x\"; };", "line 1: snp.launch_mitigations: a number" },
+	{ "snp: { launch_mitigations = \"0x11111111111111111\"; };", "line 1: snp.launch_mitigations: a number" },
+	{ "tdx: { };", "line 1: tdx.mrtd is needed" },
+	{ "tdx: { mrtd = \"any\"; };", "line 1: tdx.rtmr0 is needed" },
+	{ "tdx: { " TDX_MRS " versions = [ 3 ]; };", "line 1: tdx.versions: 4 and 5" },
+	{ "tdx: { " TDX_MRS " statuses = [ \"Revoked\" ]; };", "line 1: tdx.statuses: names" },
+	{ "tdx: { " TDX_MRS " statuses = [ ]; };", "line 1: tdx.statuses and" },
+	{ "tdx: { mrtd = [ \"any\" ]; };", "line 1: tdx.mrtd: 96 hex digits" },
+	{ "tpm: { " PCRS " any_file = true; };", "line 1: tpm: keys or ca" },
+	{ "tpm: { keys = \"" H32 "\"; pcr0 = \"any\"; any_file = true; };", "line 1: tpm.pcr1 is needed" },
+	{ "tpm: { keys = \"" H32 "\"; " PCRS " };", "line 1: tpm: files are needed" },
+	{ "tpm: { ca = \"x\"; };", "line 1: tpm.ca: one certificate" },
+	{ "tpm: { pcr10 = \"any\"; };", "line 1: tpm.pcr10: no such entry" },
+};
+
+static void what_is_wrong_is_said_with_its_line(void)
+{
+	policy.kinds = 77;
+	CHECK_LOOP_BEGIN();
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		int ret = load(bad[i].text);
+
+		CHECK_LOOP(ret == -EINVAL && !strncmp(error, bad[i].error, strlen(bad[i].error)), "%s: %d \"%s\"",
+			   bad[i].text, ret, error);
+	}
+	CHECK_LOOP_END();
+	CU_ASSERT_EQUAL(policy.kinds, 77);	/* untouched */
+	CU_ASSERT_EQUAL(policy_load("software: { };\0", 15, &policy, error), -EINVAL);
+}
+
+static void too_long_is_said(void)
+{
+	char *text = calloc(1, ATTEST_POLICY_MAX_LEN + 2);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(text);
+	memset(text, '#', ATTEST_POLICY_MAX_LEN + 1);
+	CU_ASSERT_EQUAL(load(text), -E2BIG);
+	free(text);
+}
+
+static char *read_source(const char *name)
+{
+	char path[512], *text = calloc(1, 1 << 17);
+	FILE *file;
+	size_t len;
+
+	snprintf(path, sizeof(path), "%s/%s", SOURCE_ROOT, name);
+	file = fopen(path, "r");
+	if (!file || !text) {
+		fprintf(stderr, "no %s\n", path);
+		abort();
+	}
+	len = fread(text, 1, (1 << 17) - 1, file);
+	CU_ASSERT_TRUE(len > 0);
+	fclose(file);
+	return text;
+}
+
+static void examples_are_policies(void)
+{
+	static const char *const names[] = { "snp.policy", "tdx.policy", "tpm.policy", "software.policy" };
+	static const uint32_t kinds[] = { 1u << BUNDLE_SNP, 1u << BUNDLE_TDX, 1u << BUNDLE_TPM, 1u << BUNDLE_SOFTWARE };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char name[64], *text;
+		int ret;
+
+		snprintf(name, sizeof(name), "docs/examples/%s", names[i]);
+		text = read_source(name);
+		ret = load(text);
+		if (ret)
+			fprintf(stderr, "\n%s: %s ", name, error);
+		CU_ASSERT_EQUAL_FATAL(ret, 0);
+		CU_ASSERT_EQUAL(policy.kinds, kinds[i]);
+		policy_fini(&policy);
+		free(text);
+	}
+}
+
+/* "snp.debug" in the manual as .Cm debug or within a range of names; the last word of each has to be there. */
+static void the_manual_has_every_entry(void)
+{
+	char *manual = read_source("docs/man/gmem-policy.5");
+
+	CHECK_LOOP_BEGIN();
+	for (size_t i = 0; policy_entry_name(i); i++) {
+		char word[64];
+
+		snprintf(word, sizeof(word), ".It Ic %s", policy_entry_name(i));
+		CHECK_LOOP(strstr(manual, word), "%s is not in gmem-policy(5)", policy_entry_name(i));
+	}
+	CHECK_LOOP_END();
+	CU_ASSERT_PTR_NOT_NULL(policy_entry_name(0));
+	CU_ASSERT_PTR_NULL(policy_entry_name(1000));
+	free(manual);
+}
+
+int main(void)
+{
+	static const struct check checks[] = {
+		{ "everything is refused at first", everything_is_refused_at_first },
+		{ "sections keep secure defaults", sections_keep_secure_defaults },
+		{ "entries reach their fields", entries_reach_their_fields },
+		{ "what is wrong is said with its line", what_is_wrong_is_said_with_its_line },
+		{ "too long is said", too_long_is_said },
+		{ "examples are policies", examples_are_policies },
+		{ "the manual has every entry", the_manual_has_every_entry },
+		{ NULL, NULL },
+	};
+
+	return check_main("policy", checks);
+}
