@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <linux/kvm.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -51,6 +52,12 @@ static int save_pieces(const struct vcpu *vcpu, const struct piece *pieces, size
 	return err;
 }
 
+/* A host without XSAVE says so by having none to save, and takes none. */
+static bool is_empty(const struct piece *piece, const void *data)
+{
+	return piece->kind == BLOB_XCRS && ((const struct kvm_xcrs *)data)->nr_xcrs == 0;
+}
+
 static int restore_pieces(const struct vcpu *vcpu, const struct piece *pieces, size_t n_pieces,
 			  const struct blob_set *set)
 {
@@ -61,6 +68,8 @@ static int restore_pieces(const struct vcpu *vcpu, const struct piece *pieces, s
 		err = blob_read(set, (int)vcpu->index, pieces[i].kind, data, pieces[i].len, 1);
 		if (err)
 			return err;
+		if (is_empty(&pieces[i], data))
+			continue;
 		if (ioctl(vcpu->fd, pieces[i].set, data))
 			return error_set(-errno, "%s of vCPU %u cannot be restored", pieces[i].name, vcpu->index);
 	}
