@@ -200,7 +200,9 @@ size_t tdxgen_pem(const struct tdxgen *gen, const enum tdxgen_cert_id *ids, size
 	}
 	len = BIO_get_mem_data(bio, &text);
 	TDXGEN_NEED(len >= 0 && (size_t)len < size);
-	memcpy(ret_pem, text, (size_t)len);
+	/* Of no certificate there is no text. */
+	if (len)
+		memcpy(ret_pem, text, (size_t)len);
 	ret_pem[len] = '\0';
 	BIO_free(bio);
 	return (size_t)len;
