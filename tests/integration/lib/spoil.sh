@@ -11,7 +11,7 @@ bend() {
 
 	"$BED" spawn A bend -- /usr/bin/python3 "$GMEM_TOP/tests/integration/wirebend.py" \
 		--listen 127.0.0.1:$bend_port --to 10.77.0.2:$pager_port "$@" || fail "wirebend does not start"
-	for i in $(seq $((100 * patience))); do
+	for i in $(seq $((600 * patience))); do
 		grep -qs '^ready' "$share_a/bend.log" && return
 		sleep 0.1
 	done
@@ -22,7 +22,7 @@ bend() {
 was_bent() {
 	local i
 
-	for i in $(seq $((100 * patience))); do
+	for i in $(seq $((600 * patience))); do
 		grep -q '^bent' "$share_a/bend.log" && return
 		sleep 0.1
 	done
