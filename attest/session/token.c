@@ -27,8 +27,10 @@ int attest_session_token(const struct attest_keypair *keypair, enum attest_role 
 	crypto_auth_hmacsha256_state mac;
 	uint8_t key[HKDF_LEN];
 
-	if (crypto_scalarmult_curve25519(key, keys_secret(keypair), peer_key) != 0)
+	if (crypto_scalarmult_curve25519(key, keys_secret(keypair), peer_key) != 0) {
+		sodium_memzero(key, sizeof(key));
 		return -EINVAL;
+	}
 	hkdf_extract(session_id, ATTEST_HASH_LEN, key, sizeof(key), key);
 	crypto_auth_hmacsha256_init(&mac, key, sizeof(key));
 	crypto_auth_hmacsha256_update(&mac, label, sizeof(label));

@@ -59,6 +59,7 @@ int kvm_gmem_read_page_atomic(struct kvm_memory_slot *slot, gfn_t gfn, void *dat
 	pgoff_t index = gfn - slot->base_gfn + slot->gmem.pgoff;
 	struct file *file = get_file_active(&slot->gmem.file);
 	struct folio *folio;
+	struct page *page;
 	int r = -EFAULT;
 
 	if (!file)
@@ -66,9 +67,9 @@ int kvm_gmem_read_page_atomic(struct kvm_memory_slot *slot, gfn_t gfn, void *dat
 
 	folio = filemap_get_folio(file->f_mapping, index);
 	if (!IS_ERR(folio)) {
-		if (folio_test_uptodate(folio)) {
-			memcpy_from_page(data, folio_file_page(folio, index),
-					 offset, len);
+		page = folio_file_page(folio, index);
+		if (folio_test_uptodate(folio) && !PageHWPoison(page)) {
+			memcpy_from_page(data, page, offset, len);
 			r = 0;
 		}
 		folio_put(folio);
