@@ -125,6 +125,9 @@ struct kvm_dp_create_session {
  * @n_changed: out: GFNs whose state changed.
  *
  * A GFN without a memslot may be marked missing: presence belongs to GFNs.
+ *
+ * KVM_DP_MARK_MISSING of more than 1 GiB may end with -EINTR, and the beginning of the
+ * range missing: call again.  KVM_SET_MEMORY_ATTRIBUTES may as well.
  */
 struct kvm_dp_mark {
 	__u64 gfn;
@@ -352,8 +355,11 @@ struct kvm_dp_transfer {
  * and nothing is changed, if with @flags 0 a GFN is poisoned; one that is evicted
  * stays poisoned.  -EOPNOTSUPP as for KVM_DP_POPULATE.  -ENOMEM: the beginning of
  * the range was evicted.  -EAGAIN: a 2M folio that the range takes a part of is in
- * use for longer than some milliseconds; call again with the same range.
+ * use for longer than some milliseconds; call again with the same range.  -E2BIG:
+ * more than KVM_DP_MAX_DISCARD GFNs, which would hold up KVM_DP_FREEZE and others.
  */
+#define KVM_DP_MAX_DISCARD	(1 << 18)
+
 struct kvm_dp_discard {
 	__u64 gfn;
 	__u64 n_pages;

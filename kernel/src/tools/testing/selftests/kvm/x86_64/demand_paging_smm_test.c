@@ -4,6 +4,11 @@
  * pages of L1 that they need are missing.
  */
 #include <linux/kvm_demand_paging.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 
 #include "kvm_util.h"
 #include "processor.h"
@@ -55,7 +60,18 @@ struct env {
 	int control;
 };
 
-static struct env env_create(void)
+static void l1_shutdown_code(struct svm_test_data *svm)
+{
+	unsigned long stack[64];
+
+	generic_svm_setup(svm, l2_code, &stack[64]);
+	svm->vmcb->control.intercept |= BIT_ULL(INTERCEPT_SHUTDOWN);
+	run_guest(svm->vmcb, svm->vmcb_gpa);
+	GUEST_ASSERT_EQ(svm->vmcb->control.exit_code, SVM_EXIT_SHUTDOWN);
+	tell(IN_L1_AGAIN);
+}
+
+static struct env env_create(void *guest_code)
 {
 	vm_vaddr_t svm_gva;
 	struct env e;
@@ -64,7 +80,8 @@ static struct env env_create(void)
 	vm_enable_cap(e.vm, KVM_CAP_DEMAND_PAGING, KVM_DP_ENABLE | KVM_DP_MODE_EXIT);
 	e.control = __vm_ioctl(e.vm, KVM_CREATE_DEMAND_PAGING, NULL);
 	TEST_ASSERT(e.control >= 0, "KVM_CREATE_DEMAND_PAGING: %s", strerror(errno));
-	e.vcpu = vm_vcpu_add(e.vm, 0, l1_code);
+	vm_enable_cap(e.vm, KVM_CAP_X86_TRIPLE_FAULT_EVENT, 1);
+	e.vcpu = vm_vcpu_add(e.vm, 0, guest_code);
 
 	vm_userspace_mem_region_add(e.vm, VM_MEM_SRC_ANONYMOUS, SMRAM_GPA, SMRAM_SLOT,
 				    SMRAM_PAGES, 0);
@@ -158,18 +175,130 @@ static void assert_bring(struct env *e, uint64_t first, uint64_t second, bool pe
 	}
 }
 
-int main(int argc, char *argv[])
+/* A page of the VM that whoever touches it sleeps for, until it is given back. */
+struct slow_page {
+	int uffd;
+	void *hva;
+	uint8_t contents[4096];
+};
+
+static struct slow_page slow_page_create(void *hva)
 {
-	uint64_t vmcb12, hsave;
-	struct env e;
+	struct slow_page s = {
+		.uffd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK),
+		.hva = hva,
+	};
+	struct uffdio_register reg = {
+		.range = { .start = (uintptr_t)hva, .len = 4096 },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	struct uffdio_api api = { .api = UFFD_API };
 
-	TEST_REQUIRE(kvm_has_cap(KVM_CAP_DEMAND_PAGING));
-	TEST_REQUIRE(kvm_has_cap(KVM_CAP_X86_SMM));
-	TEST_REQUIRE(kvm_cpu_has(X86_FEATURE_SVM));
+	memcpy(s.contents, hva, 4096);
+	TEST_ASSERT(s.uffd >= 0 && !ioctl(s.uffd, UFFDIO_API, &api) &&
+		    !ioctl(s.uffd, UFFDIO_REGISTER, &reg), "userfaultfd: %s",
+		    strerror(errno));
+	TEST_ASSERT(!madvise(hva, 4096, MADV_DONTNEED), "madvise: %s", strerror(errno));
+	return s;
+}
 
-	e = env_create();
-	vmcb12 = e.svm->vmcb_gpa;
-	hsave = e.svm->save_area_gpa;
+static void slow_page_wait(struct slow_page *s)
+{
+	struct pollfd pfd = { .fd = s->uffd, .events = POLLIN };
+
+	TEST_ASSERT(poll(&pfd, 1, 60000) == 1 && pfd.revents == POLLIN,
+		    "nobody touched the page");
+}
+
+static void slow_page_destroy(struct slow_page *s)
+{
+	struct uffdio_copy copy = {
+		.dst = (uintptr_t)s->hva, .src = (uintptr_t)s->contents, .len = 4096,
+	};
+
+	TEST_ASSERT(!ioctl(s->uffd, UFFDIO_COPY, &copy), "UFFDIO_COPY: %s", strerror(errno));
+	close(s->uffd);
+}
+
+/* Marks a page missing, and keeps what it held when that had been done. */
+struct marker {
+	struct env *e;
+	uint64_t gpa;
+	pid_t tid;
+	bool done;
+	uint8_t contents[4096];
+};
+
+static void *marker_thread(void *arg)
+{
+	struct marker *m = arg;
+
+	WRITE_ONCE(m->tid, syscall(__NR_gettid));
+	mark(m->e, m->gpa, KVM_DP_MARK_MISSING);
+	memcpy(m->contents, addr_gpa2hva(m->e->vm, m->gpa), 4096);
+	WRITE_ONCE(m->done, true);
+	return NULL;
+}
+
+static bool is_asleep(pid_t tid)
+{
+	char path[64], line[256];
+	bool asleep;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	f = fopen(path, "r");
+	asleep = f && fgets(line, sizeof(line), f) &&
+		 !strncmp(strrchr(line, ')'), ") D", 3);
+	if (f)
+		fclose(f);
+	return asleep;
+}
+
+static void *run_thread(void *arg)
+{
+	run_to(arg, IN_SMM);
+	return NULL;
+}
+
+/*
+ * KVM has mapped the save area and sleeps, before it writes it, over vmcb12.  If the
+ * save area is marked missing now, that does not return before it was written.
+ */
+static void marked_while_mapped(void)
+{
+	struct env e = env_create(l1_code);
+	struct marker m = { .e = &e, .gpa = e.svm->save_area_gpa };
+	pthread_t run, marker;
+	struct slow_page s;
+
+	run_to(&e, IN_L2);
+	memset(addr_gpa2hva(e.vm, m.gpa), 0xee, 4096);
+	s = slow_page_create(addr_gpa2hva(e.vm, e.svm->vmcb_gpa));
+	inject_smi(&e);
+	pthread_create(&run, NULL, run_thread, &e);
+	slow_page_wait(&s);
+	pthread_create(&marker, NULL, marker_thread, &m);
+	while (!READ_ONCE(m.done) &&
+	       !(READ_ONCE(m.tid) && is_asleep(READ_ONCE(m.tid))))
+		usleep(1000);
+	slow_page_destroy(&s);
+	pthread_join(marker, NULL);
+	pthread_join(run, NULL);
+
+	TEST_ASSERT(!memcmp(m.contents, addr_gpa2hva(e.vm, m.gpa), 4096),
+		    "written after it was marked missing");
+	mark(&e, m.gpa, KVM_DP_MARK_PRESENT);
+	run_to(&e, IN_L2_AGAIN);
+	run_to(&e, IN_L1_AGAIN);
+	close(e.control);
+	kvm_vm_free(e.vm);
+}
+
+static void missing_in_l2(void)
+{
+	struct env e = env_create(l1_code);
+	uint64_t vmcb12 = e.svm->vmcb_gpa, hsave = e.svm->save_area_gpa;
 
 	run_to(&e, IN_L2);
 	mark(&e, vmcb12, KVM_DP_MARK_MISSING);
@@ -188,5 +317,128 @@ int main(int argc, char *argv[])
 
 	close(e.control);
 	kvm_vm_free(e.vm);
+}
+
+/* L2 shuts down, and L1 is told so, though its VMCB is not there at first. */
+static void shutdown_in_l2(void)
+{
+	struct env e = env_create(l1_shutdown_code);
+	struct kvm_vcpu_events events;
+
+	run_to(&e, IN_L2);
+	mark(&e, e.svm->vmcb_gpa, KVM_DP_MARK_MISSING);
+	vcpu_events_get(e.vcpu, &events);
+	events.flags |= KVM_VCPUEVENT_VALID_TRIPLE_FAULT;
+	events.triple_fault.pending = 1;
+	vcpu_events_set(e.vcpu, &events);
+	assert_misses(&e, e.svm->vmcb_gpa, EFAULT);
+	assert_misses(&e, e.svm->vmcb_gpa, EFAULT);
+	vcpu_events_get(e.vcpu, &events);
+	TEST_ASSERT(events.triple_fault.pending, "it got lost");
+	mark(&e, e.svm->vmcb_gpa, KVM_DP_MARK_PRESENT);
+	run_to(&e, IN_L1_AGAIN);
+	close(e.control);
+	kvm_vm_free(e.vm);
+}
+
+/* A guest in PAE mode, its page tables and code in two pages of their own. */
+#define PAE_GPA		0x2000000
+#define PAE_SLOT	2
+
+static const uint8_t pae_code[] = {
+	0xb0, IN_L2,		/* mov $IN_L2, %al */
+	0xe4, SYNC_PORT,	/* in $SYNC_PORT, %al */
+	0xb0, IN_L2_AGAIN,
+	0xe4, SYNC_PORT,
+	0xb0, IN_L1_AGAIN,
+	0xe4, SYNC_PORT,
+};
+
+static struct env pae_create(uint64_t *ret_pdpt)
+{
+	struct env e = env_create(l1_code);
+	struct kvm_segment seg = {
+		.limit = 0xffffffff, .selector = 8, .type = 0xb, .present = 1, .db = 1,
+		.s = 1, .g = 1,
+	};
+	uint64_t *pdpt, *dir;
+	struct kvm_sregs sregs;
+	struct kvm_regs regs = { .rip = PAE_GPA + 0x2000, .rflags = 2 };
+
+	vm_userspace_mem_region_add(e.vm, VM_MEM_SRC_ANONYMOUS, PAE_GPA, PAE_SLOT, 3, 0);
+	TEST_ASSERT_EQ(vm_phy_pages_alloc(e.vm, 3, PAE_GPA, PAE_SLOT), PAE_GPA);
+	pdpt = addr_gpa2hva(e.vm, PAE_GPA);
+	dir = addr_gpa2hva(e.vm, PAE_GPA + 0x1000);
+	memcpy(addr_gpa2hva(e.vm, PAE_GPA + 0x2000), pae_code, sizeof(pae_code));
+	pdpt[0] = (PAE_GPA + 0x1000) | 1;
+	dir[PAE_GPA >> 21] = PAE_GPA | 0xe3;
+
+	vcpu_sregs_get(e.vcpu, &sregs);
+	sregs.cr0 = X86_CR0_PE | X86_CR0_PG | X86_CR0_NE | X86_CR0_ET;
+	sregs.cr3 = PAE_GPA;
+	sregs.cr4 = X86_CR4_PAE;
+	sregs.efer = 0;
+	sregs.cs = seg;
+	seg.type = 3;
+	seg.selector = 16;
+	sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = seg;
+	mark(&e, PAE_GPA, KVM_DP_MARK_MISSING);
+	vcpu_sregs_set(e.vcpu, &sregs);
+	vcpu_regs_set(e.vcpu, &regs);
+	*ret_pdpt = PAE_GPA;
+	return e;
+}
+
+static void assert_pdptrs(struct env *e, bool valid)
+{
+	struct kvm_sregs2 sregs;
+
+	vcpu_ioctl(e->vcpu, KVM_GET_SREGS2, &sregs);
+	TEST_ASSERT_EQ(sregs.flags & KVM_SREGS2_FLAGS_PDPTRS_VALID,
+		       valid ? KVM_SREGS2_FLAGS_PDPTRS_VALID : 0);
+	if (valid)
+		TEST_ASSERT_EQ(sregs.pdptrs[0], (PAE_GPA + 0x1000) | 1);
+}
+
+/* The page of the PDPTEs is missing when registers are restored, and at RSM. */
+static void pdptes(void)
+{
+	uint64_t pdpt;
+	struct env e = pae_create(&pdpt);
+
+	assert_pdptrs(&e, false);
+	assert_misses(&e, pdpt, EFAULT);
+	assert_misses(&e, pdpt, EFAULT);
+	assert_pdptrs(&e, false);
+	mark(&e, pdpt, KVM_DP_MARK_PRESENT);
+	run_to(&e, IN_L2);
+	assert_pdptrs(&e, true);
+
+	inject_smi(&e);
+	run_to(&e, IN_SMM);
+	/* An emulated CPU marks it as accessed, and RSM finds a reserved bit set. */
+	*(uint64_t *)addr_gpa2hva(e.vm, pdpt) &= ~BIT_ULL(5);
+	mark(&e, pdpt, KVM_DP_MARK_MISSING);
+	assert_misses(&e, pdpt, EFAULT);
+	assert_misses(&e, pdpt, EFAULT);
+	assert_smi(&e, false, true, 1);
+	mark(&e, pdpt, KVM_DP_MARK_PRESENT);
+	run_to(&e, IN_L2_AGAIN);
+	assert_smi(&e, false, false, 1);
+	run_to(&e, IN_L1_AGAIN);
+	close(e.control);
+	kvm_vm_free(e.vm);
+}
+
+int main(int argc, char *argv[])
+{
+	TEST_REQUIRE(kvm_has_cap(KVM_CAP_DEMAND_PAGING));
+	TEST_REQUIRE(kvm_has_cap(KVM_CAP_X86_SMM));
+	TEST_REQUIRE(kvm_cpu_has(X86_FEATURE_SVM));
+
+	missing_in_l2();
+	marked_while_mapped();
+	shutdown_in_l2();
+	pdptes();
 	return 0;
 }

@@ -105,6 +105,10 @@ void test_argument_refusals(void)
 	EXPECT_ERRNO(mark(e.session, DATA_GFN, 1, KVM_DP_MARK_PRESENT), EINVAL);
 	EXPECT_ERRNO(ioctl(e.session, KVM_DP_QUERY, &q), EINVAL);
 	EXPECT_ERRNO(ioctl(e.session, KVM_DP_DISCARD, &d), EINVAL);
+	d = (struct kvm_dp_discard) {
+		.gfn = DATA_GFN, .n_pages = KVM_DP_MAX_DISCARD + 1,
+	};
+	EXPECT_ERRNO(ioctl(e.session, KVM_DP_DISCARD, &d), E2BIG);
 	d = (struct kvm_dp_discard) { .gfn = 0, .n_pages = 1 };
 	EXPECT_ERRNO(ioctl(e.session, KVM_DP_DISCARD, &d), EINVAL);
 	EXPECT_ERRNO(ioctl(e.session, KVM_DP_POPULATE, &t), EFAULT);

@@ -255,3 +255,28 @@ void test_attributes_without_private(void)
 	close(control);
 	kvm_vm_free(vm);
 }
+
+/*
+ * A private page that was marked missing holds what it did before.  It becomes
+ * present as a shared one, and private again: nobody has brought it.
+ */
+void test_no_old_contents(void)
+{
+	struct env e = env_create(KVM_DP_MODE_EXIT, guest_reader);
+	int i;
+
+	for (i = 0; i < 2; i++)
+		populate(e.session, DATA_GFN + i, 0x77);
+	TEST_ASSERT_EQ(mark(e.session, DATA_GFN, 1, KVM_DP_MARK_MISSING), 0);
+	vm_mem_set_shared(e.vm, DATA_GPA, 2 * 4096);
+	memset(addr_gpa2hva(e.vm, DATA_GPA), 0x55, 2 * 4096);
+	TEST_ASSERT_EQ(mark(e.session, DATA_GFN, 2, KVM_DP_MARK_PRESENT), 0);
+	vm_mem_set_private(e.vm, DATA_GPA, 2 * 4096);
+
+	TEST_ASSERT_EQ((intptr_t)run_thread(e.vcpu), 0);
+	assert_sync(e.vcpu, 0);
+	/* What was never missing is as it was: converting does not change it. */
+	TEST_ASSERT_EQ((intptr_t)run_thread(e.vcpu), 0);
+	assert_sync(e.vcpu, 0x77);
+	env_destroy(&e);
+}

@@ -118,6 +118,7 @@ const char *fep_absent(void);
 void test_own_string_io(void);
 void test_own_mmio(void);
 void test_own_emulator(void);
+void test_own_crossing(void);
 void test_own_exchange(void);
 void test_own_fetch(void);
 void test_own_tables(void);
@@ -147,12 +148,14 @@ void test_counts_no_more(void);
 void test_evict_at_once(void);
 void test_discard_at_once(void);
 void test_own_steal(void);
+void test_own_skipped(void);
 void test_own_eoi_gone(void);
 void test_own_rung_once(void);
 
 /* gmem_demand_paging_data.c */
 void test_attributes_keep_presence(void);
 void test_attributes_without_private(void);
+void test_no_old_contents(void);
 void test_mark_bitmap(void);
 void test_query_edges(void);
 void test_freeze_and_extract(void);
@@ -181,6 +184,7 @@ void test_slow_bitmap(void);
 void test_slow_populate(void);
 void test_slow_extract(void);
 void test_long_range(void);
+void test_long_mark(void);
 
 /* gmem_demand_paging_stats.c */
 void test_stats(void);

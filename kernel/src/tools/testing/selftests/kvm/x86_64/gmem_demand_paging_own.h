@@ -60,6 +60,13 @@ uint64_t own_table_gfn(struct kvm_vm *vm, uint64_t gva, int level);
 void own_counts_no_more(void *guest_code);
 
 /*
+ * A thread takes a shared page away and gives it back as it was, again and again until
+ * own_toggle_end().
+ */
+void own_toggle(struct own *o, uint64_t gfn);
+void own_toggle_end(void);
+
+/*
  * Keeps this thread, and those it creates, on one CPU: a vCPU that comes to another
  * one is given new clocks, whatever became of the old ones.
  */

@@ -225,6 +225,27 @@ static void fep_cross(struct own *o)
 	own_sync(o, &want, 1, word + 5);
 }
 
+static void guest_fep_write_cross(void)
+{
+	asm volatile(KVM_FEP "movq $0x77777777, %0" : "=m"(*fep_word(4092)));
+	GUEST_SYNC(*fep_word(4092));
+}
+
+/* Nothing is written to the first page as long as the second one is missing. */
+static void cross_at_once(void)
+{
+	struct own *o = own_create(false, false, guest_fep_write_cross);
+	uint8_t *first = addr_gpa2hva(o->e.vm, OWN_GPA(1));
+
+	own_bring(o, OWN_GFN(1));
+	TEST_ASSERT_EQ((intptr_t)run_thread(o->e.vcpu), -EFAULT);
+	TEST_ASSERT_EQ(o->e.vcpu->run->memory_fault.gpa, OWN_GPA(2));
+	TEST_ASSERT(!memcmp(first, o->contents[1], 4096), "one half was written");
+	own_bring(o, OWN_GFN(2));
+	own_sync(o, NULL, 0, 0x77777777);
+	own_destroy(o);
+}
+
 void test_own_emulator(void)
 {
 	fep_set("1", fep_before);
@@ -233,6 +254,36 @@ void test_own_emulator(void)
 	own_each(fep_add, guest_fep_add);
 	own_each(fep_cmpxchg, guest_fep_cmpxchg);
 	own_each(fep_cross, guest_fep_cross);
+	cross_at_once();
+	fep_set(fep_before, NULL);
+}
+
+#define N_ADDS		3000
+
+static void guest_fep_adder(void)
+{
+	volatile uint64_t *word = fep_word(-4);
+	int i;
+
+	*word = 0;
+	for (i = 0; i < N_ADDS; i++)
+		asm volatile(KVM_FEP "addq $1, %0" : "+m"(*word));
+	GUEST_SYNC(*word);
+}
+
+/* The second page goes between reading and writing: nothing is added twice. */
+void test_own_crossing(void)
+{
+	struct own *o;
+
+	fep_set("1", fep_before);
+	o = own_create(true, false, guest_fep_adder);
+	own_bring(o, OWN_GFN(0));
+	own_toggle(o, OWN_GFN(1));
+	TEST_ASSERT_EQ((intptr_t)run_thread(o->e.vcpu), 0);
+	own_toggle_end();
+	assert_sync(o->e.vcpu, N_ADDS);
+	own_destroy(o);
 	fep_set(fep_before, NULL);
 }
 

@@ -284,21 +284,38 @@ void test_discard_at_once(void)
 	env_destroy(&e);
 }
 
-static bool toggle_stop;
+static struct {
+	bool stop;
+	int session;
+	uint64_t gfn;
+	pthread_t thread;
+} toggle;
 
-/* Takes a shared page away and gives it back as it was. */
-static void *toggler(void *arg)
+static void *toggler(void *unused)
 {
-	struct own *o = arg;
 	unsigned int i;
 
-	for (i = 0; !READ_ONCE(toggle_stop); i++) {
-		TEST_ASSERT_EQ(mark(o->e.session, DATA_GFN, 1, KVM_DP_MARK_MISSING), 0);
+	for (i = 0; !READ_ONCE(toggle.stop); i++) {
+		TEST_ASSERT_EQ(mark(toggle.session, toggle.gfn, 1, KVM_DP_MARK_MISSING), 0);
 		usleep(i * 13 % 300);
-		TEST_ASSERT_EQ(mark(o->e.session, DATA_GFN, 1, KVM_DP_MARK_PRESENT), 0);
+		TEST_ASSERT_EQ(mark(toggle.session, toggle.gfn, 1, KVM_DP_MARK_PRESENT), 0);
 		usleep(i * 7 % 300);
 	}
 	return NULL;
+}
+
+void own_toggle(struct own *o, uint64_t gfn)
+{
+	toggle.stop = false;
+	toggle.session = o->e.session;
+	toggle.gfn = gfn;
+	TEST_ASSERT_EQ(pthread_create(&toggle.thread, NULL, toggler, NULL), 0);
+}
+
+void own_toggle_end(void)
+{
+	WRITE_ONCE(toggle.stop, true);
+	TEST_ASSERT_EQ(pthread_join(toggle.thread, NULL), 0);
 }
 
 #define N_STEALS	2000
@@ -323,17 +340,55 @@ void test_own_steal(void)
 {
 	struct own *o = own_create(true, false, guest_steal);
 	struct ucall uc;
-	pthread_t thread;
 
 	memset(addr_gpa2hva(o->e.vm, OWN_GPA(0)), 0, 4096);
-	WRITE_ONCE(toggle_stop, false);
-	TEST_ASSERT_EQ(pthread_create(&thread, NULL, toggler, o), 0);
+	own_toggle(o, DATA_GFN);
 	TEST_ASSERT_EQ((intptr_t)run_thread(o->e.vcpu), 0);
-	WRITE_ONCE(toggle_stop, true);
-	TEST_ASSERT_EQ(pthread_join(thread, NULL), 0);
+	own_toggle_end();
 	if (get_ucall(o->e.vcpu, &uc) == UCALL_ABORT)
 		REPORT_GUEST_ASSERT(uc);
 	assert_sync(o->e.vcpu, 1);
+	own_destroy(o);
+}
+
+/* Calls itself as often as RDI says; ends when CPUID's leaf 0 does not say ESI. */
+static const uint8_t cpuid_code[] = {
+	0x53,			/*    push %rbx */
+	0x31, 0xc0,		/* 1: xor %eax, %eax */
+	0x31, 0xc9,		/*    xor %ecx, %ecx */
+	0x0f, 0xa2,		/*    cpuid */
+	0x39, 0xf0,		/*    cmp %esi, %eax */
+	0x75, 0x05,		/*    jne 2f */
+	0x48, 0xff, 0xcf,	/*    dec %rdi */
+	0x75, 0xf1,		/*    jne 1b */
+	0x5b,			/* 2: pop %rbx */
+	0x48, 0x89, 0xf8,	/*    mov %rdi, %rax */
+	0xc3,			/*    ret */
+};
+
+#define N_CPUIDS	3000
+
+static void guest_cpuid(void)
+{
+	uint32_t leaf, unused;
+
+	__cpuid(0, 0, &leaf, &unused, &unused, &unused);
+	GUEST_SYNC(((uint64_t (*)(uint64_t, uint64_t))OWN_GPA(0))(N_CPUIDS, leaf));
+}
+
+/*
+ * The page of an instruction goes after the guest has left because of it.  Whether or
+ * not KVM has to decode it to know its end, it is executed once.
+ */
+void test_own_skipped(void)
+{
+	struct own *o = own_create(true, false, guest_cpuid);
+
+	memcpy(addr_gpa2hva(o->e.vm, OWN_GPA(0)), cpuid_code, sizeof(cpuid_code));
+	own_toggle(o, DATA_GFN);
+	TEST_ASSERT_EQ((intptr_t)run_thread(o->e.vcpu), 0);
+	own_toggle_end();
+	assert_sync(o->e.vcpu, 0);
 	own_destroy(o);
 }
 

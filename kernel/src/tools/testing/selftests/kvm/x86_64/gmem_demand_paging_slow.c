@@ -272,12 +272,64 @@ void test_long_range(void)
 	struct kvm_dp_query query = {
 		.n_pages = ALL_GFNS, .flags = KVM_DP_QUERY_MISSING,
 	};
+	struct call mark_all = { .request = KVM_DP_MARK };
 
 	/* Else marking private pages present is refused soon. */
 	vm_mem_set_shared(e.vm, DATA_GPA, DATA_NPAGES * 4096);
 
 	run_long(&e, "KVM_DP_COLLAPSE", KVM_DP_COLLAPSE, &collapse);
-	run_long(&e, "KVM_DP_MARK", KVM_DP_MARK, &present);
 	run_long(&e, "KVM_DP_QUERY", KVM_DP_QUERY, &query);
+
+	/* Of what is not missing there is nothing to be marked present. */
+	mark_all.arg = &present;
+	mark_all.fd = e.session;
+	call_start(&mark_all);
+	TEST_ASSERT(join_in_time(mark_all.thread), "KVM_DP_MARK looks at every GFN");
+	TEST_ASSERT_EQ(mark_all.ret, 0);
+	TEST_ASSERT_EQ(present.n_changed, DATA_NPAGES);
+	TEST_ASSERT_EQ(n_missing(e.session), 0);
+	env_destroy(&e);
+}
+
+/* So long that it is not done before somebody else is. */
+#define LONG_GFNS	(1ull << 34)
+
+static void long_mark_start(struct call *call, int fd, uint64_t n)
+{
+	struct kvm_dp_mark *m = call->arg;
+
+	m->n_changed = 0;
+	call_start(call);
+	while (n_missing(fd) <= n)
+		sched_yield();
+}
+
+/* What takes pages away lets others in between, and heeds signals. */
+void test_long_mark(void)
+{
+	struct sigaction sa = { .sa_handler = on_signal };
+	struct env e = env_create(KVM_DP_MODE_EXIT, guest_reader);
+	struct kvm_dp_mark m = {
+		.gfn = 1ull << 35, .n_pages = LONG_GFNS, .flags = KVM_DP_MARK_MISSING,
+	};
+	struct call call = { .fd = e.session, .request = KVM_DP_MARK, .arg = &m };
+	struct call freeze = { .fd = e.control, .request = KVM_DP_FREEZE };
+
+	sigaction(SIGUSR1, &sa, NULL);
+	long_mark_start(&call, e.session, DATA_NPAGES);
+	call_start(&freeze);
+	TEST_ASSERT(join_in_time(freeze.thread), "KVM_DP_MARK holds up a freeze");
+	TEST_ASSERT_EQ(freeze.ret, 0);
+	TEST_ASSERT(join_in_time(call.thread), "KVM_DP_MARK goes on in a frozen VM");
+	TEST_ASSERT_EQ(call.ret, -EBUSY);
+	TEST_ASSERT_EQ(n_missing(e.session), DATA_NPAGES + m.n_changed);
+	TEST_ASSERT_EQ(ioctl(e.control, KVM_DP_THAW, 0), 0);
+
+	m.gfn += LONG_GFNS;
+	long_mark_start(&call, e.session, n_missing(e.session));
+	pthread_kill(call.thread, SIGUSR1);
+	TEST_ASSERT(join_in_time(call.thread), "KVM_DP_MARK does not heed a signal");
+	TEST_ASSERT_EQ(call.ret, -EINTR);
+	TEST_ASSERT(m.n_changed && m.n_changed < LONG_GFNS, "%llu GFNs changed", m.n_changed);
 	env_destroy(&e);
 }
