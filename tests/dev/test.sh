@@ -72,6 +72,8 @@ beds_fini() {
 
 	# A job that is killed before it has dropped our trap is not us.
 	[ "$BASHPID" = $$ ] || return
+	names=$(jobs -p)
+	[ -z "$names" ] || kill $names 2>/dev/null
 	names=$("$BED" list 2>/dev/null | awk '{print $1}')
 	[ -z "$names" ] || "$BED" down $names
 	rm -rf "$BED_DIR"
