@@ -211,6 +211,9 @@ void test_fault_in_second_slot(void)
 	struct env e = env_create(KVM_DP_MODE_EXIT, guest_reader);
 	const uint64_t gfn = DATA_GFN + DATA_NPAGES;
 	struct kvm_dp_vec vec = { .gfn = gfn - 1, .n_pages = 4 };
+	struct kvm_dp_query q = {
+		.gfn = gfn, .n_pages = 4, .flags = KVM_DP_QUERY_BACKED,
+	};
 	void *mem;
 
 	vm_userspace_mem_region_add(e.vm, VM_MEM_SRC_ANONYMOUS, gfn << 12, DATA_SLOT + 1,
@@ -226,6 +229,65 @@ void test_fault_in_second_slot(void)
 	TEST_ASSERT_EQ(vec.result, KVM_DP_FAULT);
 	TEST_ASSERT_EQ(vec.n_done, 3);
 	munmap(mem, 4 * 4096);
+
+	/* What came is in the second slot's file, not beyond the end of the first's. */
+	TEST_ASSERT_EQ(ioctl(e.session, KVM_DP_QUERY, &q), 0);
+	TEST_ASSERT_EQ(q.n_set, 2);
+	env_destroy(&e);
+}
+
+/* Free memory that is not zero. */
+static void dirty_free_memory(size_t size)
+{
+	void *mem = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			 -1, 0);
+
+	TEST_ASSERT(mem != MAP_FAILED, "mmap: %s", strerror(errno));
+	(void)madvise(mem, size, MADV_HUGEPAGE);
+	memset(mem, 0xa5, size);
+	munmap(mem, size);
+}
+
+/* A 2M folio comes for one of its pages, and the others are the guest's as well. */
+void test_huge_folio_is_zero(void)
+{
+	struct env e = env_create(KVM_DP_MODE_EXIT, guest_reader);
+	struct kvm_dp_query q = {
+		.gfn = HUGE_GFN, .n_pages = HUGE_NPAGES, .flags = KVM_DP_QUERY_BACKED,
+	};
+	int i, fd = add_huge_slot(&e);
+
+	dirty_free_memory(256 << 20);
+	vcpu_set_msr(e.vcpu, MSR_KVM_WALL_CLOCK_NEW, HUGE_GPA);
+	TEST_ASSERT_EQ(ioctl(e.session, KVM_DP_QUERY, &q), 0);
+	TEST_ASSERT_EQ(q.n_set, HUGE_NPAGES);
+	TEST_ASSERT_EQ(ioctl(e.control, KVM_DP_FREEZE, 0), 0);
+	for (i = 1; i < HUGE_NPAGES; i++)
+		TEST_ASSERT_EQ(extract_byte(&e, HUGE_GFN + i), 0);
+	close(fd);
+	env_destroy(&e);
+}
+
+/* KVM's own mapping of a page that is converted goes: here, of kvmclock. */
+void test_converted_clock(void)
+{
+	struct env e = env_create(KVM_DP_MODE_EXIT, guest_reader);
+	const uint64_t gpa = DATA_GPA + 0x100000;
+	struct kvm_clock_data clock = { .clock = 1000000000 };
+	uint32_t *version = addr_gpa2hva(e.vm, gpa);
+
+	populate(e.session, DATA_GFN, 1);
+	populate(e.session, DATA_GFN + 1, 2);
+	populate(e.session, gpa >> 12, 0);
+	vcpu_set_msr(e.vcpu, MSR_KVM_SYSTEM_TIME_NEW, gpa | 1);
+	TEST_ASSERT_EQ((intptr_t)run_thread(e.vcpu), 0);
+	assert_clock_written(&e, gpa >> 12);
+	TEST_ASSERT_EQ(*version, 0);
+
+	vm_mem_set_shared(e.vm, gpa, 4096);
+	vm_ioctl(e.vm, KVM_SET_CLOCK, &clock);
+	TEST_ASSERT_EQ((intptr_t)run_thread(e.vcpu), 0);
+	TEST_ASSERT(*version, "kvmclock is not in the page that is the guest's now");
 	env_destroy(&e);
 }
 

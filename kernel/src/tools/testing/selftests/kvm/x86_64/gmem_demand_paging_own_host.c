@@ -242,6 +242,12 @@ static void xen_events(struct own *o)
 
 	own_bring(o, OWN_GFN(0));
 	TEST_ASSERT_EQ(xen_send(o), 0);
+
+	/* Nor in a frozen VM, though KVM has the page mapped. */
+	TEST_ASSERT_EQ(ioctl(o->e.control, KVM_DP_FREEZE, 0), 0);
+	TEST_ASSERT_EQ(xen_send(o), -1);
+	TEST_ASSERT_EQ(ioctl(o->e.control, KVM_DP_THAW, 0), 0);
+	TEST_ASSERT_EQ(xen_send(o), 0);
 }
 
 static void xen(struct own *o)
