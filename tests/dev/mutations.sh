@@ -140,7 +140,7 @@ test_mutations() {
 	local name=$1 dir p patches=() n=0 all builder lanes='' i
 
 	for p in "$mutations_dir"/*.patch; do
-		[ "$name" = all ] || [ "$(basename "$p" .patch)" = "$name" ] && patches+=("$p")
+		[ "$name" = all ] || [[ $(basename "$p" .patch) == $name ]] && patches+=("$p")
 	done
 	beds_init
 	all=$BED_DIR/mutants

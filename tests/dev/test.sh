@@ -125,7 +125,7 @@ dev_test() {
 			case ${1:-} in
 			''|-*|unit|uapi|kernel|integration) ;;
 			*)
-				[ -r "$mutations_dir/$1.patch" ] || die "test: no such mutation: $1 (they are in tests/kernel/mutations)."
+				compgen -G "$mutations_dir/$1.patch" >/dev/null || die "test: no such mutation: $1 (they are in tests/kernel/mutations)."
 				mutations=$1
 				shift ;;
 			esac ;;
