@@ -10,7 +10,7 @@
 # share a host: what a mutant does to the memory of its kernel is not seen in the log at once.
 
 mutations_dir=$dev_top/tests/kernel/mutations
-mutation_timeout=90		# besides what the test is told to take
+mutation_timeout=90		# besides what the test is told to take, and ten times what it takes beyond that
 mutation_modules='irqbypass kvm kvm-amd'
 
 # The test that a patch names.
@@ -18,13 +18,28 @@ mutation_test() {
 	sed -n 's/^Test: //p; /^--- /q' "$1" | head -n1
 }
 
+# The seconds that a test is told to take.
+mutation_told() {
+	[[ $* =~ --seconds\ ([0-9]+) ]] && echo "${BASH_REMATCH[1]}" || echo 0
+}
+
+# The seconds that the test $2 took with nothing taken out, from the file $1.
+mutation_took() {
+	local took words
+
+	while read -r took words; do
+		[ "$words" != "$2" ] || { echo "$took"; return; }
+	done <"$1"
+	echo 0
+}
+
 # Run the test WORDS... of directory $2 in host $1, as selftest_run does.
 mutation_run() {
-	local host=$1 dir=$2 paged='' selftest_timeout=$mutation_timeout
+	local host=$1 dir=$2 paged='' selftest_timeout
 
 	shift 2
+	selftest_timeout=$((mutation_timeout + $(mutation_told "$@") + 10 * ${took:-0}))
 	[[ $1 != paged=* ]] || { paged=${1#paged=}; shift; }
-	[[ $* =~ --seconds\ ([0-9]+) ]] && selftest_timeout=$((mutation_timeout + BASH_REMATCH[1]))
 	selftest_run "$host" "$dir" "$@"
 }
 
@@ -60,7 +75,7 @@ mutation_judge() {
 
 # Boot a host with the mutant $2, run the test of patch $4; the last line says what came of it.
 mutation_verdict() {
-	local host=$1 made=$2 dir=$3 patch=$4 words start
+	local host=$1 made=$2 dir=$3 patch=$4 words start took
 
 	words=$(mutation_test "$patch")
 	[ -n "$words" ] || { echo "names no test (a line \"Test: ...\" before the diff)"; return; }
@@ -70,6 +85,7 @@ mutation_verdict() {
 	done
 	[ ! -e "$made/error" ] || { cat "$made/error"; return; }
 	! grep -qxF -- "$words" "${made%/*}/useless" || { echo "not tested: $words fails with nothing taken out"; return; }
+	took=$(mutation_took "${made%/*}/times" "$words")
 	start=$SECONDS
 	if ! "$BED" up "$host" --kernel "$made/bzImage" --mem 2048; then
 		"$BED" log "$host" | tail -n 40
@@ -111,7 +127,7 @@ mutation_found() {
 
 # Each test that is named once, with nothing taken out.  Those that fail are left in a file: they find nothing.
 mutation_tests_check() {
-	local all=$1 dir=$2 words tests n=0
+	local all=$1 dir=$2 words tests n=0 start
 
 	shift 2
 	mapfile -t tests < <(for p; do mutation_test "$p"; done | grep . | sort -u)
@@ -120,8 +136,10 @@ mutation_tests_check() {
 	: >"$all/useless"
 	for words in "${tests[@]}"; do
 		n=$((n + 1))
+		start=$SECONDS
 		test_one "nothing taken out, $n of ${#tests[@]}: $words" mutation_test_passes unchanged "$dir" $words ||
 			echo "$words" >>"$all/useless"
+		echo "$((SECONDS - start - $(mutation_told "$words"))) $words" >>"$all/times"
 	done
 	"$BED" down unchanged
 }
