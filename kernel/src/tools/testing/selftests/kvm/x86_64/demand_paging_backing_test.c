@@ -61,6 +61,9 @@ static const struct backing backings[] = {
 /* What the guest does next; it is told through these. */
 static uint64_t first_page, end_page, spin;
 
+/* It says here that it spins. */
+static uint64_t n_spins;
+
 static uint64_t word_of(uint64_t page)
 {
 	return (DATA_GFN + page) * 0x9e3779b97f4a7c15ull;
@@ -79,8 +82,10 @@ static void guest_code(void)
 
 	for (;;) {
 		word = (void *)(DATA_GVA + (first_page << 12));
-		while (READ_ONCE(spin))
+		while (READ_ONCE(spin)) {
 			word[spin_word(first_page)]++;
+			WRITE_ONCE(n_spins, n_spins + 1);
+		}
 		for (page = first_page; page < end_page; page++) {
 			word = (void *)(DATA_GVA + (page << 12));
 			GUEST_ASSERT_EQ(word[page % 512], word_of(page));
@@ -460,9 +465,10 @@ static int bind_at(struct env *e, int fd, uint64_t offset, uint64_t gpa, uint64_
 static void test_neighbour_running(struct env *e, uint64_t page, bool convert)
 {
 	struct kvm_dp_collapse block = { .gfn = DATA_GFN + page, .n_pages = BLOCK };
+	uint64_t *spins = addr_gva2hva(e->vm, (uintptr_t)&n_spins);
 	struct run run = { .vcpu = e->vcpu };
+	uint64_t mapped, before;
 	pthread_t thread;
-	uint64_t mapped;
 
 	TEST_ASSERT_EQ(ioctl(e->session, KVM_DP_COLLAPSE, &block), 0);
 	touch(e, page, BLOCK);
@@ -474,8 +480,10 @@ static void test_neighbour_running(struct env *e, uint64_t page, bool convert)
 	sync_global_to_guest(e->vm, first_page);
 	sync_global_to_guest(e->vm, end_page);
 	sync_global_to_guest(e->vm, spin);
+	before = READ_ONCE(*spins);
 	TEST_ASSERT_EQ(pthread_create(&thread, NULL, run_main, &run), 0);
-	usleep(50000);
+	while (READ_ONCE(*spins) == before)
+		usleep(100);
 	if (convert)
 		vm_mem_set_shared(e->vm, DATA_GPA + ((page + 3) << 12), 1 << 12);
 	else

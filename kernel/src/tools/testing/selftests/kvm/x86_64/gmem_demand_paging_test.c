@@ -68,6 +68,7 @@ static const struct {
 	{ "own_ioctls", test_own_ioctls },
 	{ "own_frozen", test_own_frozen },
 	{ "own_xen", test_own_xen, xen_absent },
+	{ "own_evicted_sends", test_own_evicted_sends, xen_absent },
 	{ "own_dirty", test_own_dirty },
 	{ "own_steal", test_own_steal },
 	{ "own_eoi_gone", test_own_eoi_gone },
