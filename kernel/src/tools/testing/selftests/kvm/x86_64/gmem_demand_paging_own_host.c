@@ -336,6 +336,10 @@ void test_own_evicted_sends(void)
 	for (i = 0; i < N_EVICTS; i++) {
 		own_evict(o, OWN_GFN(0));
 		own_bring(o, OWN_GFN(0));
+		/* Again, while it is being mapped. */
+		usleep(i % 8 * 50);
+		own_evict(o, OWN_GFN(0));
+		own_bring(o, OWN_GFN(0));
 		limit = time(NULL) + LIMIT_S;
 		while (!guest_sees_pending(o))
 			TEST_ASSERT(time(NULL) < limit, "sent to a page that is gone, round %d", i);
