@@ -149,6 +149,7 @@ void test_own_ioctls(void);
 void test_own_frozen(void);
 void test_own_xen(void);
 void test_own_evicted_sends(void);
+void test_own_frozen_sends(void);
 void test_own_dirty(void);
 
 /* gmem_demand_paging_races.c */

@@ -4,6 +4,7 @@
  * Xen's interfaces and while the VM is frozen, and dirty logs.
  */
 #include <poll.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 
 #include "gmem_demand_paging_own.h"
@@ -343,6 +344,33 @@ void test_own_evicted_sends(void)
 		limit = time(NULL) + LIMIT_S;
 		while (!guest_sees_pending(o))
 			TEST_ASSERT(time(NULL) < limit, "sent to a page that is gone, round %d", i);
+	}
+	xen_sent(o, thread);
+}
+
+#define N_FREEZES	1000
+
+/* While somebody sends, KVM maps the page anew after each thaw. */
+void test_own_frozen_sends(void)
+{
+	pthread_t thread;
+	struct own *o = xen_sending(false, guest_one, &thread);
+	volatile uint64_t *pending = addr_gpa2hva(o->e.vm, OWN_GPA(0) + XEN_PENDING);
+	int control = o->e.control, i;
+
+	for (i = 0; i < N_FREEZES; i++) {
+		while (!*pending)
+			sched_yield();
+		TEST_ASSERT_EQ(ioctl(control, KVM_DP_FREEZE, 0), 0);
+		*pending = 0;
+		usleep(i % 4 * 100);
+		TEST_ASSERT(!*pending, "written in a frozen VM, round %d", i);
+		TEST_ASSERT_EQ(ioctl(control, KVM_DP_THAW, 0), 0);
+		TEST_ASSERT_EQ(ioctl(control, KVM_DP_FREEZE, 0), 0);
+		*pending = 0;
+		usleep(i % 4 * 100);
+		TEST_ASSERT(!*pending, "written in a frozen VM, round %d", i);
+		TEST_ASSERT_EQ(ioctl(control, KVM_DP_THAW, 0), 0);
 	}
 	xen_sent(o, thread);
 }

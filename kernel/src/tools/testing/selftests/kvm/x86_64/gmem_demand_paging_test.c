@@ -69,6 +69,7 @@ static const struct {
 	{ "own_frozen", test_own_frozen },
 	{ "own_xen", test_own_xen, xen_absent },
 	{ "own_evicted_sends", test_own_evicted_sends, xen_absent },
+	{ "own_frozen_sends", test_own_frozen_sends, xen_absent },
 	{ "own_dirty", test_own_dirty },
 	{ "own_steal", test_own_steal },
 	{ "own_eoi_gone", test_own_eoi_gone },
