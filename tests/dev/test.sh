@@ -72,6 +72,8 @@ beds_fini() {
 
 	# A job that is killed before it has dropped our trap is not us.
 	[ "$BASHPID" = $$ ] || return
+	names=$(jobs -p)
+	[ -z "$names" ] || kill $names 2>/dev/null
 	names=$("$BED" list 2>/dev/null | awk '{print $1}')
 	[ -z "$names" ] || "$BED" down $names
 	rm -rf "$BED_DIR"
@@ -123,7 +125,7 @@ dev_test() {
 			case ${1:-} in
 			''|-*|unit|uapi|kernel|integration) ;;
 			*)
-				[ -r "$mutations_dir/$1.patch" ] || die "test: no such mutation: $1 (they are in tests/kernel/mutations)."
+				compgen -G "$mutations_dir/$1.patch" >/dev/null || die "test: no such mutation: $1 (they are in tests/kernel/mutations)."
 				mutations=$1
 				shift ;;
 			esac ;;

@@ -61,6 +61,9 @@ static const struct backing backings[] = {
 /* What the guest does next; it is told through these. */
 static uint64_t first_page, end_page, spin;
 
+/* It says here that it spins. */
+static uint64_t n_spins;
+
 static uint64_t word_of(uint64_t page)
 {
 	return (DATA_GFN + page) * 0x9e3779b97f4a7c15ull;
@@ -79,8 +82,10 @@ static void guest_code(void)
 
 	for (;;) {
 		word = (void *)(DATA_GVA + (first_page << 12));
-		while (READ_ONCE(spin))
+		while (READ_ONCE(spin)) {
 			word[spin_word(first_page)]++;
+			WRITE_ONCE(n_spins, n_spins + 1);
+		}
 		for (page = first_page; page < end_page; page++) {
 			word = (void *)(DATA_GVA + (page << 12));
 			GUEST_ASSERT_EQ(word[page % 512], word_of(page));
@@ -453,17 +458,70 @@ static int bind_at(struct env *e, int fd, uint64_t offset, uint64_t gpa, uint64_
 					    gpa, size, e->vmm_mem, fd, offset);
 }
 
+/*
+ * A page of a block goes while the guest uses another, which must not be mapped with
+ * the 2M folio again in the middle of that.
+ */
+static void test_neighbour_running(struct env *e, uint64_t page, bool convert)
+{
+	struct kvm_dp_collapse block = { .gfn = DATA_GFN + page, .n_pages = BLOCK };
+	uint64_t *spins = addr_gva2hva(e->vm, (uintptr_t)&n_spins);
+	struct run run = { .vcpu = e->vcpu };
+	uint64_t mapped, before;
+	pthread_t thread;
+
+	TEST_ASSERT_EQ(ioctl(e->session, KVM_DP_COLLAPSE, &block), 0);
+	touch(e, page, BLOCK);
+	mapped = n_2m(e);
+	TEST_ASSERT_EQ(mapped, 2);
+	first_page = page;
+	end_page = page + 1;
+	spin = 1;
+	sync_global_to_guest(e->vm, first_page);
+	sync_global_to_guest(e->vm, end_page);
+	sync_global_to_guest(e->vm, spin);
+	before = READ_ONCE(*spins);
+	TEST_ASSERT_EQ(pthread_create(&thread, NULL, run_main, &run), 0);
+	while (READ_ONCE(*spins) == before)
+		usleep(100);
+	if (convert)
+		vm_mem_set_shared(e->vm, DATA_GPA + ((page + 3) << 12), 1 << 12);
+	else
+		punch(e, page + 3, 1);
+	TEST_ASSERT_EQ(n_2m(e), mapped - 1);
+
+	spin = 0;
+	sync_global_to_guest(e->vm, spin);
+	TEST_ASSERT_EQ(pthread_join(thread, NULL), 0);
+	TEST_ASSERT_EQ(run.ret, 0);
+	TEST_ASSERT_EQ(n_2m(e), mapped - 1);
+	if (convert)
+		vm_mem_set_private(e->vm, DATA_GPA + ((page + 3) << 12), 1 << 12);
+}
+
 /* What takes a part of a 2M folio leaves the other pages as they are. */
 static void test_huge_folio(struct env *e)
 {
 	struct kvm_dp_discard evict = {
 		.gfn = DATA_GFN + BLOCK + 9, .n_pages = 1, .flags = KVM_DP_DISCARD_EVICT,
 	};
+	struct kvm_memory_attributes missing = {
+		.address = DATA_GPA + (5 << 12), .size = 4096,
+		.attributes = KVM_MEMORY_ATTRIBUTE_PRIVATE | KVM_MEMORY_ATTRIBUTE_MISSING,
+	};
 	uint64_t gpa = DATA_GPA + SZ_1G_;
 	int fd;
 
 	touch(e, 0, MAPPED_PAGES);
 	n_events(e);
+	TEST_ASSERT_EQ(n_2m(e), 4);
+
+	/* The attribute takes presence alone: what is private stays so. */
+	vm_ioctl(e->vm, KVM_SET_MEMORY_ATTRIBUTES, &missing);
+	TEST_ASSERT_EQ(n_2m(e), 3);
+	touch(e, 0, BLOCK);
+	TEST_ASSERT_EQ(n_events(e), 1);
+	touch(e, 0, BLOCK);
 	TEST_ASSERT_EQ(n_2m(e), 4);
 
 	/* Punched: block 0 is split, the page reads as zero. */
@@ -487,12 +545,14 @@ static void test_huge_folio(struct env *e)
 	touch(e, 2 * BLOCK + 4, BLOCK - 4);
 	TEST_ASSERT_EQ(n_2m(e), 1);
 	vm_mem_set_private(e->vm, DATA_GPA + 2 * SZ_2M_ + (3 << 12), 1 << 12);
-	touch(e, 2 * BLOCK, BLOCK);
+	test_neighbour_running(e, 2 * BLOCK, true);
+	test_neighbour_running(e, 2 * BLOCK, false);
 
 	/* Across two blocks, of which one is whole. */
 	punch(e, 2 * BLOCK + 100, 2 * BLOCK - 100);
 	TEST_ASSERT_EQ(n_2m(e), 0);
-	touch(e, 2 * BLOCK, 100);
+	touch(e, 2 * BLOCK, 3);
+	touch(e, 2 * BLOCK + 4, 96);
 
 	/* GFN, offset and size have to agree, and the file to have whole folios. */
 	TEST_ASSERT(__vm_create_guest_memfd(e->vm, SZ_2M_ + 4096, e->b->gmem_flags) < 0 &&

@@ -85,6 +85,43 @@ void test_session_refusals(void)
 	kvm_vm_free(vm);
 }
 
+/* What is reserved must be zero, so that it can mean something one day. */
+void test_reserved_refusals(void)
+{
+	struct env e = env_create(KVM_DP_MODE_EXIT, guest_reader);
+	uint8_t page[4096] = {};
+	struct kvm_dp_vec vec = {
+		.gfn = DATA_GFN, .n_pages = 1, .addr = (uintptr_t)page,
+	};
+	struct kvm_dp_transfer t = { .vecs = (uintptr_t)&vec, .n_vecs = 1, .pad = 1 };
+	struct kvm_dp_mark m = {
+		.gfn = DATA_GFN, .n_pages = 1, .flags = KVM_DP_MARK_MISSING, .pad = 1,
+	};
+	struct kvm_dp_discard d = { .gfn = DATA_GFN, .n_pages = 1, .pad = 1 };
+	struct kvm_dp_query q = { .reserved = { 0, 1 } };
+
+	EXPECT_ERRNO(ioctl(e.session, KVM_DP_MARK, &m), EINVAL);
+	m.pad = 0;
+	m.reserved[1] = 1;
+	EXPECT_ERRNO(ioctl(e.session, KVM_DP_MARK, &m), EINVAL);
+	EXPECT_ERRNO(ioctl(e.session, KVM_DP_DISCARD, &d), EINVAL);
+	d.pad = 0;
+	d.reserved[1] = 1;
+	EXPECT_ERRNO(ioctl(e.session, KVM_DP_DISCARD, &d), EINVAL);
+	EXPECT_ERRNO(ioctl(e.session, KVM_DP_QUERY, &q), EINVAL);
+	EXPECT_ERRNO(ioctl(e.session, KVM_DP_POPULATE, &t), EINVAL);
+	t.pad = 0;
+	t.reserved[1] = 1;
+	EXPECT_ERRNO(ioctl(e.session, KVM_DP_POPULATE, &t), EINVAL);
+	t.reserved[1] = 0;
+	t.flags = 1;
+	EXPECT_ERRNO(ioctl(e.session, KVM_DP_POPULATE, &t), EINVAL);
+	EXPECT_ERRNO(ioctl(e.session, KVM_DP_FREEZE, 1), EINVAL);
+	EXPECT_ERRNO(ioctl(e.session, KVM_DP_THAW, 1), EINVAL);
+	TEST_ASSERT_EQ(n_missing(e.session), DATA_NPAGES);
+	env_destroy(&e);
+}
+
 void test_argument_refusals(void)
 {
 	struct env e = env_create(KVM_DP_MODE_EXIT, guest_reader);

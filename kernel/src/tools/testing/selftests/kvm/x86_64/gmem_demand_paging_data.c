@@ -205,12 +205,37 @@ void test_discard_and_evict(void)
 	env_destroy(&e);
 }
 
+/* A slot of 4 pages at @gfn, and another: what comes is in the file of its own slot. */
+static void end_within_block(struct env *e, uint64_t gfn)
+{
+	static uint8_t pages[4 * 4096] __aligned(4096);
+	struct kvm_dp_vec vec = {
+		.gfn = gfn + 2, .n_pages = 4, .addr = (uintptr_t)pages,
+	};
+	struct kvm_dp_query q = {
+		.gfn = gfn + 4, .n_pages = 4, .flags = KVM_DP_QUERY_BACKED,
+	};
+
+	vm_userspace_mem_region_add(e->vm, VM_MEM_SRC_ANONYMOUS, (gfn + 4) << 12,
+				    DATA_SLOT + 2, 4, KVM_MEM_GUEST_MEMFD);
+	vm_mem_set_private(e->vm, (gfn + 4) << 12, 4 * 4096);
+	TEST_ASSERT_EQ(mark(e->session, gfn, 8, KVM_DP_MARK_MISSING), 0);
+	TEST_ASSERT_EQ(transfer(e->session, KVM_DP_POPULATE, &vec), 0);
+	TEST_ASSERT_EQ(vec.n_done, 4);
+	TEST_ASSERT_EQ(vec.n_skipped, 0);
+	TEST_ASSERT_EQ(ioctl(e->session, KVM_DP_QUERY, &q), 0);
+	TEST_ASSERT_EQ(q.n_set, 2);
+}
+
 /* A run over two memslots stops at the page that has no data. */
 void test_fault_in_second_slot(void)
 {
 	struct env e = env_create(KVM_DP_MODE_EXIT, guest_reader);
 	const uint64_t gfn = DATA_GFN + DATA_NPAGES;
 	struct kvm_dp_vec vec = { .gfn = gfn - 1, .n_pages = 4 };
+	struct kvm_dp_query q = {
+		.gfn = gfn, .n_pages = 4, .flags = KVM_DP_QUERY_BACKED,
+	};
 	void *mem;
 
 	vm_userspace_mem_region_add(e.vm, VM_MEM_SRC_ANONYMOUS, gfn << 12, DATA_SLOT + 1,
@@ -226,6 +251,78 @@ void test_fault_in_second_slot(void)
 	TEST_ASSERT_EQ(vec.result, KVM_DP_FAULT);
 	TEST_ASSERT_EQ(vec.n_done, 3);
 	munmap(mem, 4 * 4096);
+
+	TEST_ASSERT_EQ(ioctl(e.session, KVM_DP_QUERY, &q), 0);
+	TEST_ASSERT_EQ(q.n_set, 2);
+	end_within_block(&e, gfn);
+	env_destroy(&e);
+}
+
+/* Free memory that is not zero. */
+static void dirty_free_memory(size_t size)
+{
+	void *mem = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			 -1, 0);
+
+	TEST_ASSERT(mem != MAP_FAILED, "mmap: %s", strerror(errno));
+	(void)madvise(mem, size, MADV_HUGEPAGE);
+	memset(mem, 0xa5, size);
+	munmap(mem, size);
+}
+
+/* A 2M folio comes for one of its pages, and the others are the guest's as well. */
+void test_huge_folio_is_zero(void)
+{
+	struct env e = env_create(KVM_DP_MODE_EXIT, guest_reader);
+	struct kvm_dp_query q = {
+		.gfn = HUGE_GFN, .n_pages = HUGE_NPAGES, .flags = KVM_DP_QUERY_BACKED,
+	};
+	int i, fd = add_huge_slot(&e);
+
+	dirty_free_memory(256 << 20);
+	vcpu_set_msr(e.vcpu, MSR_KVM_WALL_CLOCK_NEW, HUGE_GPA);
+	TEST_ASSERT_EQ(ioctl(e.session, KVM_DP_QUERY, &q), 0);
+	TEST_ASSERT_EQ(q.n_set, HUGE_NPAGES);
+	TEST_ASSERT_EQ(ioctl(e.control, KVM_DP_FREEZE, 0), 0);
+	for (i = 1; i < HUGE_NPAGES; i++)
+		TEST_ASSERT_EQ(extract_byte(&e, HUGE_GFN + i), 0);
+	close(fd);
+	env_destroy(&e);
+}
+
+#define CLOCK_GPA	(DATA_GPA + 0x100000)
+
+static void guest_clock_version(void)
+{
+	for (;;)
+		GUEST_SYNC(READ_ONCE(*(uint32_t *)CLOCK_GPA));
+}
+
+static uint64_t run_for_version(struct env *e)
+{
+	struct ucall uc;
+
+	TEST_ASSERT_EQ((intptr_t)run_thread(e->vcpu), 0);
+	TEST_ASSERT_EQ(get_ucall(e->vcpu, &uc), UCALL_SYNC);
+	return uc.args[1];
+}
+
+/* KVM's own mapping of a page that is converted goes: here, of kvmclock. */
+void test_converted_clock(void)
+{
+	struct env e = env_create(KVM_DP_MODE_EXIT, guest_clock_version);
+	struct kvm_clock_data clock = { .clock = 1000000000 };
+	uint32_t *version = addr_gpa2hva(e.vm, CLOCK_GPA);
+
+	populate(e.session, CLOCK_GPA >> 12, 0);
+	vcpu_set_msr(e.vcpu, MSR_KVM_SYSTEM_TIME_NEW, CLOCK_GPA | 1);
+	TEST_ASSERT(run_for_version(&e), "kvmclock was not written");
+	TEST_ASSERT_EQ(*version, 0);
+
+	vm_mem_set_shared(e.vm, CLOCK_GPA, 4096);
+	vm_ioctl(e.vm, KVM_SET_CLOCK, &clock);
+	TEST_ASSERT(run_for_version(&e), "kvmclock is not in the page that is the guest's now");
+	TEST_ASSERT(*version, "kvmclock is in another page than the guest's");
 	env_destroy(&e);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* KVM demand paging on guest_memfd: what the cases have in common. */
 #include <poll.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include "gmem_demand_paging_env.h"
@@ -98,6 +99,38 @@ void env_destroy(struct env *e)
 		close(e->session);
 	close(e->control);
 	kvm_vm_free(e->vm);
+}
+
+int add_huge_slot(struct env *e)
+{
+	size_t size = HUGE_NPAGES * 4096;
+	void *mem = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int fd = vm_create_guest_memfd(e->vm, size, GUEST_MEMFD_FLAG_HUGE_2M);
+
+	TEST_ASSERT(mem != MAP_FAILED, "mmap: %s", strerror(errno));
+	vm_set_user_memory_region2(e->vm, HUGE_SLOT, KVM_MEM_GUEST_MEMFD, HUGE_GPA, size,
+				   mem, fd, 0);
+	vm_mem_set_private(e->vm, HUGE_GPA, size);
+	return fd;
+}
+
+const char *huge_folios_absent(void)
+{
+	return kvm_check_cap(KVM_CAP_GUEST_MEMFD_FLAGS) & GUEST_MEMFD_FLAG_HUGE_2M ?
+		NULL : "guest_memfd has no 2M folios";
+}
+
+/* The first byte of a private page of a frozen VM. */
+uint8_t extract_byte(struct env *e, uint64_t gfn)
+{
+	static uint8_t page[4096] __aligned(4096);
+	struct kvm_dp_vec vec = {
+		.gfn = gfn, .n_pages = 1, .addr = (uintptr_t)page,
+	};
+
+	TEST_ASSERT_EQ(transfer(e->session, KVM_DP_EXTRACT, &vec), 0);
+	return page[0];
 }
 
 void *run_thread(void *arg)

@@ -18,6 +18,10 @@
 #define DATA_SLOT	10
 #define DATA_NPAGES	1024
 #define DATA_GFN	(DATA_GPA >> 12)
+#define HUGE_GPA	(DATA_GPA + 0x10000000ull)
+#define HUGE_SLOT	12
+#define HUGE_GFN	(HUGE_GPA >> 12)
+#define HUGE_NPAGES	512
 #define PAGER_RIGHTS	(KVM_DP_RIGHT_EVENTS | KVM_DP_RIGHT_POPULATE |	\
 			 KVM_DP_RIGHT_MARK | KVM_DP_RIGHT_DISCARD |	\
 			 KVM_DP_RIGHT_QUERY)
@@ -65,6 +69,11 @@ bool has_event(int fd);
 struct env env_create(uint64_t mode, void *guest_code);
 void env_destroy(struct env *e);
 
+/* A slot of one block at HUGE_GPA, all present, whose file has 2M folios; its fd. */
+int add_huge_slot(struct env *e);
+const char *huge_folios_absent(void);
+uint8_t extract_byte(struct env *e, uint64_t gfn);
+
 void *run_thread(void *arg);
 pthread_t run_start(struct kvm_vcpu *vcpu);
 int run_join(pthread_t thread);
@@ -86,6 +95,7 @@ void guest_reread(void);
 void test_cap_refusals(void);
 void test_session_refusals(void);
 void test_argument_refusals(void);
+void test_reserved_refusals(void);
 void test_disable_with_missing(void);
 void test_refused_whole(void);
 
@@ -100,6 +110,8 @@ void test_kvm_access(void);
 void test_refused_freeze(void);
 void test_prefault(void);
 void test_shared_memory(void);
+void test_unreadable_event(void);
+void test_slot_gone(void);
 void test_vm_gone(void);
 
 /* gmem_demand_paging_own_pv.c */
@@ -137,6 +149,8 @@ const char *xen_absent(void);
 void test_own_ioctls(void);
 void test_own_frozen(void);
 void test_own_xen(void);
+void test_own_evicted_sends(void);
+void test_own_frozen_sends(void);
 void test_own_dirty(void);
 
 /* gmem_demand_paging_races.c */
@@ -161,6 +175,8 @@ void test_query_edges(void);
 void test_freeze_and_extract(void);
 void test_discard_and_evict(void);
 void test_fault_in_second_slot(void);
+void test_huge_folio_is_zero(void);
+void test_converted_clock(void);
 
 /* gmem_demand_paging_fail.c */
 void test_fail_refusals(void);
@@ -183,6 +199,9 @@ const char *userfaultfd_absent(void);
 void test_slow_bitmap(void);
 void test_slow_populate(void);
 void test_slow_extract(void);
+void test_slow_signal(void);
+const char *slow_split_absent(void);
+void test_slow_split(void);
 void test_long_range(void);
 void test_long_mark(void);
 
@@ -197,6 +216,7 @@ void test_tracepoints(void);
 
 /* gmem_demand_paging_stress.c */
 void test_evict_after_populate(void);
+void test_beside_populate(void);
 void test_stress(void);
 
 #endif /* SELFTEST_KVM_GMEM_DEMAND_PAGING_ENV_H */

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -33,6 +34,7 @@ void test_exit_mode(void)
 void test_wait_mode(void)
 {
 	struct env e = env_create(KVM_DP_MODE_WAIT, guest_reader);
+	struct kvm_dp_discard d = { .n_pages = 1 };
 	struct kvm_dp_query q = {};
 	struct kvm_dp_event event;
 	pthread_t thread;
@@ -60,6 +62,13 @@ void test_wait_mode(void)
 		TEST_ASSERT_EQ(run_join(thread), 0);
 		assert_sync(e.vcpu, 0x80 + i);
 	}
+
+	/* A discard brings it as well. */
+	thread = run_start(e.vcpu);
+	d.gfn = read_event(e.session).gfn;
+	TEST_ASSERT_EQ(ioctl(e.session, KVM_DP_DISCARD, &d), 0);
+	TEST_ASSERT(join_in_time(thread), "the page is there and nobody was woken");
+	assert_sync(e.vcpu, 0);
 	env_destroy(&e);
 }
 
@@ -334,14 +343,67 @@ void test_shared_memory(void)
 	env_destroy(&e);
 }
 
+/* What cannot be handed over is not lost. */
+void test_unreadable_event(void)
+{
+	struct env e = env_create(KVM_DP_MODE_WAIT, guest_reader);
+	struct pollfd pfd = { .fd = e.session, .events = POLLIN };
+	pthread_t thread = run_start(e.vcpu);
+	void *nowhere;
+
+	nowhere = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	TEST_ASSERT(nowhere != MAP_FAILED, "mmap: %s", strerror(errno));
+	TEST_ASSERT_EQ(poll(&pfd, 1, LIMIT_S * 1000), 1);
+	EXPECT_ERRNO(read(e.session, nowhere, 4096), EFAULT);
+	TEST_ASSERT(poll(&pfd, 1, LIMIT_S * 1000) == 1, "the event is lost");
+	TEST_ASSERT_EQ(read_event(e.session).gfn, DATA_GFN);
+	populate(e.session, DATA_GFN, 9);
+	TEST_ASSERT_EQ(run_join(thread), 0);
+	assert_sync(e.vcpu, 9);
+	munmap(nowhere, 4096);
+	env_destroy(&e);
+}
+
+/* Who waits for a page of a memslot that goes wants something else now. */
+void test_slot_gone(void)
+{
+	struct env e = env_create(KVM_DP_MODE_WAIT, guest_reader);
+	struct kvm_run *run = e.vcpu->run;
+	pthread_t thread = run_start(e.vcpu);
+
+	read_event(e.session);
+	/* It may be woken for its clock, and sleeps again. */
+	usleep(400000);
+	vm_mem_region_delete(e.vm, DATA_SLOT);
+	TEST_ASSERT(join_in_time(thread), "asleep, and the memslot has gone");
+	TEST_ASSERT_EQ(run->exit_reason, KVM_EXIT_MEMORY_FAULT);
+	TEST_ASSERT_EQ(run->memory_fault.flags, KVM_MEMORY_EXIT_FLAG_PRIVATE);
+	TEST_ASSERT_EQ(run->memory_fault.gpa, DATA_GPA);
+	env_destroy(&e);
+}
+
+static void *read_until_end(void *arg)
+{
+	struct reader *reader = arg;
+	ssize_t r;
+
+	WRITE_ONCE(reader->tid, syscall(SYS_gettid));
+	r = read(reader->fd, &reader->event, sizeof(reader->event));
+	return (void *)(intptr_t)(r < 0 ? -errno : r);
+}
+
 void test_vm_gone(void)
 {
 	struct env e = env_create(KVM_DP_MODE_WAIT, guest_reader);
 	struct pollfd pfd = { .fd = e.session, .events = POLLIN };
+	struct reader reader = { .fd = e.session };
 	struct kvm_dp_query q = {};
 	struct kvm_dp_event event;
 
+	TEST_ASSERT_EQ(pthread_create(&reader.thread, NULL, read_until_end, &reader), 0);
+	wait_asleep(&reader.tid);
 	kvm_vm_free(e.vm);
+	TEST_ASSERT(join_in_time(reader.thread), "who reads events sleeps on");
 	TEST_ASSERT_EQ(poll(&pfd, 1, -1), 1);
 	TEST_ASSERT(pfd.revents & POLLHUP, "no POLLHUP");
 	EXPECT_ERRNO(read(e.session, &event, sizeof(event)), ENODEV);

@@ -4,6 +4,7 @@
  * Xen's interfaces and while the VM is frozen, and dirty logs.
  */
 #include <poll.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 
 #include "gmem_demand_paging_own.h"
@@ -242,6 +243,12 @@ static void xen_events(struct own *o)
 
 	own_bring(o, OWN_GFN(0));
 	TEST_ASSERT_EQ(xen_send(o), 0);
+
+	/* Nor in a frozen VM, though KVM has the page mapped. */
+	TEST_ASSERT_EQ(ioctl(o->e.control, KVM_DP_FREEZE, 0), 0);
+	TEST_ASSERT_EQ(xen_send(o), -1);
+	TEST_ASSERT_EQ(ioctl(o->e.control, KVM_DP_THAW, 0), 0);
+	TEST_ASSERT_EQ(xen_send(o), 0);
 }
 
 static void xen(struct own *o)
@@ -267,6 +274,107 @@ static void xen(struct own *o)
 	own_sync(o, &want, 1, 2);
 }
 
+#define XEN_PENDING	2048	/* of struct shared_info */
+
+static bool send_stop;
+
+static void *xen_sender(void *arg)
+{
+	while (!READ_ONCE(send_stop))
+		xen_send(arg);
+	return NULL;
+}
+
+static void guest_pending(void)
+{
+	for (;;)
+		GUEST_SYNC(!!READ_ONCE(*(uint64_t *)(OWN_GPA(0) + XEN_PENDING)));
+}
+
+static bool guest_sees_pending(struct own *o)
+{
+	struct ucall uc;
+
+	TEST_ASSERT_EQ((intptr_t)run_thread(o->e.vcpu), 0);
+	TEST_ASSERT_EQ(get_ucall(o->e.vcpu, &uc), UCALL_SYNC);
+	return uc.args[1];
+}
+
+static struct own *xen_sending(bool private, void *guest_code, pthread_t *thread)
+{
+	struct own *o = own_create(true, private, guest_code);
+	int i;
+
+	xen_setup(o);
+	for (i = 0; i < 2; i++) {
+		memset(o->contents[i], 0, 4096);
+		own_bring(o, OWN_GFN(i));
+	}
+	TEST_ASSERT_EQ(xen_set(o, KVM_XEN_ATTR_TYPE_SHARED_INFO, OWN_GFN(0)), 0);
+	TEST_ASSERT_EQ(xen_vcpu_set(o, KVM_XEN_VCPU_ATTR_TYPE_VCPU_INFO, OWN_GPA(1)), 0);
+	WRITE_ONCE(send_stop, false);
+	TEST_ASSERT_EQ(pthread_create(thread, NULL, xen_sender, o), 0);
+	return o;
+}
+
+static void xen_sent(struct own *o, pthread_t thread)
+{
+	WRITE_ONCE(send_stop, true);
+	TEST_ASSERT_EQ(pthread_join(thread, NULL), 0);
+	own_destroy(o);
+}
+
+#define N_EVICTS	300
+
+/* While somebody sends, a page is evicted and comes again: KVM maps that one. */
+void test_own_evicted_sends(void)
+{
+	pthread_t thread;
+	struct own *o = xen_sending(true, guest_pending, &thread);
+	time_t limit;
+	int i;
+
+	for (i = 0; i < N_EVICTS; i++) {
+		own_evict(o, OWN_GFN(0));
+		own_bring(o, OWN_GFN(0));
+		/* Again, while it is being mapped. */
+		usleep(i % 8 * 50);
+		own_evict(o, OWN_GFN(0));
+		own_bring(o, OWN_GFN(0));
+		limit = time(NULL) + LIMIT_S;
+		while (!guest_sees_pending(o))
+			TEST_ASSERT(time(NULL) < limit, "sent to a page that is gone, round %d", i);
+	}
+	xen_sent(o, thread);
+}
+
+#define N_FREEZES	1000
+
+/* While somebody sends, KVM maps the page anew after each thaw. */
+void test_own_frozen_sends(void)
+{
+	pthread_t thread;
+	struct own *o = xen_sending(false, guest_one, &thread);
+	volatile uint64_t *pending = addr_gpa2hva(o->e.vm, OWN_GPA(0) + XEN_PENDING);
+	int control = o->e.control, i;
+
+	for (i = 0; i < N_FREEZES; i++) {
+		while (!*pending)
+			sched_yield();
+		TEST_ASSERT_EQ(ioctl(control, KVM_DP_FREEZE, 0), 0);
+		*pending = 0;
+		usleep(i % 4 * 100);
+		TEST_ASSERT(!*pending, "written in a frozen VM, round %d", i);
+		TEST_ASSERT_EQ(ioctl(control, KVM_DP_THAW, 0), 0);
+		TEST_ASSERT_EQ(ioctl(control, KVM_DP_FREEZE, 0), 0);
+		*pending = 0;
+		usleep(i % 4 * 100);
+		TEST_ASSERT(!*pending, "written in a frozen VM, round %d", i);
+		TEST_ASSERT_EQ(ioctl(control, KVM_DP_THAW, 0), 0);
+	}
+	xen_sent(o, thread);
+}
+
 void test_own_xen(void)
 {
 	own_each(xen, guest_xen);
@@ -281,6 +389,7 @@ static void guest_dirty(void)
 	wrmsr(MSR_KVM_WALL_CLOCK_NEW, LOG_GPA);
 	WRITE_ONCE(*(uint8_t *)(LOG_GPA + 4096), 1);
 	(void)READ_ONCE(*(uint8_t *)(LOG_GPA + 2 * 4096));
+	wrmsr(MSR_KVM_STEAL_TIME, (LOG_GPA + 3 * 4096) | 1);
 	GUEST_SYNC(1);
 }
 
@@ -288,6 +397,7 @@ static const struct own_want dirty_wants[] = {
 	{ LOG_GPA >> 12, KVM_DP_EVENT_KVM },
 	{ (LOG_GPA >> 12) + 1, KVM_DP_EVENT_WRITE },
 	{ (LOG_GPA >> 12) + 2, 0 },
+	{ (LOG_GPA >> 12) + 3, KVM_DP_EVENT_KVM },
 };
 
 static void add_logged_slot(struct own *o)
@@ -308,7 +418,7 @@ static void dirty_log(struct own *o)
 	kvm_vm_get_dirty_log(o->e.vm, LOG_SLOT, &log);
 	own_sync(o, dirty_wants, ARRAY_SIZE(dirty_wants), 1);
 	kvm_vm_get_dirty_log(o->e.vm, LOG_SLOT, &log);
-	TEST_ASSERT_EQ(log, 0x3);
+	TEST_ASSERT_EQ(log, 0xb);
 }
 
 static struct own *ring_create(bool wait)
@@ -342,7 +452,7 @@ static void dirty_ring(bool wait)
 		if ((ring[i].slot & 0xffff) == LOG_SLOT)
 			log |= BIT_ULL(ring[i].offset);
 	}
-	TEST_ASSERT_EQ(log, 0x3);
+	TEST_ASSERT_EQ(log, 0xb);
 	own_destroy(o);
 }
 

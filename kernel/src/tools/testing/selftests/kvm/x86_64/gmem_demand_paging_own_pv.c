@@ -73,6 +73,10 @@ static void clock_of_vmm(struct own *o)
 	vm_ioctl(o->e.vm, KVM_SET_CLOCK, &clock);
 	TEST_ASSERT(!memcmp(before, hva, sizeof(before)), "written while missing");
 	own_sync(o, &want, 1, 3);
+
+	own_evict(o, OWN_GFN(2));
+	vm_ioctl(o->e.vm, KVM_SET_CLOCK, &clock);
+	own_sync(o, &want, 1, 4);
 }
 
 void test_own_clock(void)

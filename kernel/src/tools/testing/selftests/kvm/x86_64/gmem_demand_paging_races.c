@@ -133,6 +133,8 @@ void test_vm_dead(void)
 	TEST_ASSERT_EQ((intptr_t)run_thread(second), -EIO);
 	TEST_ASSERT(join_in_time(thread), "asleep, and the VM is dead");
 	EXPECT_ERRNO(ioctl(e.session, KVM_DP_FREEZE, 0), ENODEV);
+	EXPECT_ERRNO(mark(e.session, DATA_GFN, 1, KVM_DP_MARK_MISSING), ENODEV);
+	EXPECT_ERRNO(session_new(e.control, KVM_DP_RIGHT_QUERY), ENODEV);
 	close(e.session);
 	close(e.control);
 	kvm_vm_release(e.vm);		/* it would not let its memslots be deleted */

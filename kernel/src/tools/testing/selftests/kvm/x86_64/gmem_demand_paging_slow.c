@@ -215,6 +215,88 @@ void test_slow_extract(void)
 	env_destroy(&e);
 }
 
+const char *slow_split_absent(void)
+{
+	const char *why = userfaultfd_absent();
+
+	return why ?: huge_folios_absent();
+}
+
+static int punch(int fd, uint64_t page)
+{
+	return fallocate(fd, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, page << 12, 4096);
+}
+
+/* Who looks at a page of a 2M folio keeps it from being split, and all of it stays. */
+void test_slow_split(void)
+{
+	struct env e = env_create(KVM_DP_MODE_EXIT, guest_reader);
+	int fd = add_huge_slot(&e);
+	struct slow_page s = slow_page_create();
+	struct kvm_dp_vec vec = {
+		.gfn = HUGE_GFN, .n_pages = 1, .addr = (uintptr_t)s.addr,
+	};
+	struct kvm_dp_transfer args = { .vecs = (uintptr_t)&vec, .n_vecs = 1 };
+	struct call extract = {
+		.fd = e.session, .request = KVM_DP_EXTRACT, .arg = &args,
+	};
+	struct pollfd pfd = { .fd = s.uffd, .events = POLLIN };
+	int i;
+
+	TEST_ASSERT_EQ(mark(e.session, HUGE_GFN, HUGE_NPAGES, KVM_DP_MARK_MISSING), 0);
+	for (i = 0; i < 3; i++)
+		populate(e.session, HUGE_GFN + i, 0x50 + i);
+	TEST_ASSERT_EQ(ioctl(e.control, KVM_DP_FREEZE, 0), 0);
+	call_start(&extract);
+	TEST_ASSERT(poll(&pfd, 1, LIMIT_S * 1000) == 1, "the page was not touched");
+	EXPECT_ERRNO(punch(fd, 1), EAGAIN);
+	slow_page_resolve(&s);
+	TEST_ASSERT(join_in_time(extract.thread), "KVM_DP_EXTRACT does not end");
+	TEST_ASSERT_EQ(extract.ret, 0);
+	for (i = 0; i < 3; i++)
+		TEST_ASSERT_EQ(extract_byte(&e, HUGE_GFN + i), 0x50 + i);
+
+	TEST_ASSERT_EQ(punch(fd, 1), 0);
+	for (i = 0; i < 3; i++)
+		TEST_ASSERT_EQ(extract_byte(&e, HUGE_GFN + i), i == 1 ? 0 : 0x50 + i);
+	TEST_ASSERT_EQ(ioctl(e.control, KVM_DP_THAW, 0), 0);
+	slow_page_destroy(&s);
+	close(fd);
+	env_destroy(&e);
+}
+
+/* A signal ends a populate between two vectors, and what was done counts. */
+void test_slow_signal(void)
+{
+	struct env e = env_create(KVM_DP_MODE_EXIT, guest_reader);
+	struct sigaction sa = { .sa_handler = on_signal };
+	struct slow_page s = slow_page_create();
+	uint8_t page[4096] = { 0x31 };
+	struct kvm_dp_vec vecs[2] = {
+		{ .gfn = DATA_GFN, .n_pages = 1, .addr = (uintptr_t)s.addr },
+		{ .gfn = DATA_GFN + 1, .n_pages = 1, .addr = (uintptr_t)page },
+	};
+	struct kvm_dp_transfer args = { .vecs = (uintptr_t)vecs, .n_vecs = 2 };
+	struct call slow = {
+		.fd = e.session, .request = KVM_DP_POPULATE, .arg = &args,
+	};
+	struct pollfd pfd = { .fd = s.uffd, .events = POLLIN };
+
+	sigaction(SIGUSR1, &sa, NULL);
+	call_start(&slow);
+	TEST_ASSERT(poll(&pfd, 1, LIMIT_S * 1000) == 1, "the page was not touched");
+	pthread_kill(slow.thread, SIGUSR1);
+	slow_page_resolve(&s);
+	TEST_ASSERT(join_in_time(slow.thread), "KVM_DP_POPULATE does not end");
+	TEST_ASSERT_EQ(slow.ret, -EINTR);
+	TEST_ASSERT_EQ(args.n_vecs_done, 1);
+	TEST_ASSERT_EQ(vecs[0].n_done, 1);
+	TEST_ASSERT_EQ(vecs[1].n_done, 0);
+	TEST_ASSERT_EQ(n_missing(e.session), DATA_NPAGES - 1);
+	slow_page_destroy(&s);
+	env_destroy(&e);
+}
+
 #define ALL_GFNS	((1ull << 40) - 1)
 
 static pid_t child_start(int fd, unsigned long request, void *arg)

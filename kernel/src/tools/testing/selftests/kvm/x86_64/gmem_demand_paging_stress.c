@@ -68,6 +68,85 @@ void test_evict_after_populate(void)
 	kvm_vm_free(vm);
 }
 
+#define N_BESIDE	100
+#define OLD_BYTE	0x0e
+#define NEW_BYTE	0x2e
+
+static bool is_missing(struct env *e, uint64_t gfn)
+{
+	struct kvm_dp_query q = {
+		.gfn = gfn, .n_pages = 1, .flags = KVM_DP_QUERY_MISSING,
+	};
+
+	TEST_ASSERT_EQ(ioctl(e->session, KVM_DP_QUERY, &q), 0);
+	return q.n_set;
+}
+
+/*
+ * While two pages are populated, of which the second one is there, that one is marked
+ * missing: it stays so, or it comes from the populate.
+ */
+static void mark_beside_populate(struct env *e, struct call *call, int i)
+{
+	mark(e->session, DATA_GFN, 2, KVM_DP_MARK_MISSING);
+	populate(e->session, DATA_GFN + 1, OLD_BYTE);
+	call_start(call);
+	usleep(i * 37 % 2000);
+	TEST_ASSERT_EQ(mark(e->session, DATA_GFN + 1, 1, KVM_DP_MARK_MISSING), 0);
+	pthread_join(call->thread, NULL);
+	TEST_ASSERT_EQ(call->ret, 0);
+	if (is_missing(e, DATA_GFN + 1))
+		return;
+
+	TEST_ASSERT_EQ(ioctl(e->control, KVM_DP_FREEZE, 0), 0);
+	TEST_ASSERT_EQ(extract_byte(e, DATA_GFN + 1), NEW_BYTE);
+	TEST_ASSERT_EQ(ioctl(e->control, KVM_DP_THAW, 0), 0);
+}
+
+/* A freeze ends what populates; then nothing comes. */
+static void freeze_beside_populate(struct env *e, struct call *call, int i)
+{
+	uint64_t before;
+
+	mark(e->session, DATA_GFN, 2, KVM_DP_MARK_MISSING);
+	call_start(call);
+	usleep(i * 37 % 2000);
+	TEST_ASSERT_EQ(ioctl(e->control, KVM_DP_FREEZE, 0), 0);
+	before = n_missing(e->session);
+	usleep(2000);
+	TEST_ASSERT_EQ(n_missing(e->session), before);
+	TEST_ASSERT_EQ(ioctl(e->control, KVM_DP_THAW, 0), 0);
+	pthread_join(call->thread, NULL);
+	TEST_ASSERT(!call->ret || call->ret == -EBUSY, "populate: %d", call->ret);
+}
+
+static void beside_populate(void (*test)(struct env *e, struct call *call, int i))
+{
+	struct env e = env_create(KVM_DP_MODE_EXIT, guest_reader);
+	static uint8_t pages[2 * 4096] __aligned(4096);
+	struct kvm_dp_vec vec;
+	struct kvm_dp_transfer args = { .vecs = (uintptr_t)&vec, .n_vecs = 1 };
+	struct call call = {
+		.fd = e.session, .request = KVM_DP_POPULATE, .arg = &args,
+	};
+	int i;
+
+	memset(pages, NEW_BYTE, sizeof(pages));
+	for (i = 0; i < N_BESIDE; i++) {
+		vec = (struct kvm_dp_vec) {
+			.gfn = DATA_GFN, .n_pages = 2, .addr = (uintptr_t)pages,
+		};
+		test(&e, &call, i);
+	}
+	env_destroy(&e);
+}
+
+void test_beside_populate(void)
+{
+	beside_populate(mark_beside_populate);
+	beside_populate(freeze_beside_populate);
+}
+
 #define STRESS_VCPUS	2
 #define STRESS_PAGES	256
 #define STRESS_EVICTS	3000
