@@ -34,6 +34,18 @@ void dp_mark_present(const struct vm *vm, uint64_t gfn, uint64_t n_pages)
 	mark(vm, gfn, n_pages, NULL, KVM_DP_MARK_PRESENT);
 }
 
+bool dp_populate_and_read(int session_fd, uint64_t gfn, uint64_t n_pages, const void *data, struct kvm_dp_event *event)
+{
+	struct kvm_dp_vec vec = { .gfn = gfn, .n_pages = n_pages, .addr = (uintptr_t)data };
+	struct kvm_dp_transfer transfer = {
+		.vecs = (uintptr_t)&vec, .n_vecs = 1,
+		.flags = KVM_DP_TRANSFER_EVENTS, .n_events = 1, .events = (uintptr_t)event,
+	};
+
+	need(!ioctl(session_fd, KVM_DP_POPULATE, &transfer), "populating");
+	return transfer.n_events;
+}
+
 void dp_populate(int session_fd, uint64_t gfn, uint64_t n_pages, const void *data)
 {
 	struct kvm_dp_vec vec = {

@@ -3,7 +3,10 @@
 #ifndef PERF_DP_H
 #define PERF_DP_H
 
+#include <stdbool.h>
 #include <stdint.h>
+
+struct kvm_dp_event;
 
 #include "vm.h"
 
@@ -18,5 +21,8 @@ void dp_mark_present(const struct vm *vm, uint64_t gfn, uint64_t n_pages);
 
 /* Copy pages in, or zeros if @data is NULL. */
 void dp_populate(int session_fd, uint64_t gfn, uint64_t n_pages, const void *data);
+
+/* The same, and then read the next event, which is waited for, in one call.  False: there is none. */
+bool dp_populate_and_read(int session_fd, uint64_t gfn, uint64_t n_pages, const void *data, struct kvm_dp_event *event);
 
 #endif

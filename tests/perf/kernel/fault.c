@@ -19,6 +19,7 @@
 #define PAGER_RIGHTS   (KVM_DP_RIGHT_EVENTS | KVM_DP_RIGHT_POPULATE)
 
 static const struct reader_style lean = { .n_pages = 1 };
+static const struct reader_style replying = { .reply = true, .n_pages = 1 };
 static const struct reader_style polling = { .poll = true, .n_pages = 1 };
 static const struct reader_style around = { .n_pages = 16 };
 
@@ -138,7 +139,8 @@ void fault_paged(unsigned int n_vcpus)
 {
 	fault_private(n_vcpus);
 	count_report("exit", with_exits(n_vcpus));
-	count_report("wait", with_pager(&lean, n_vcpus));
+	count_report("wait", with_pager(&replying, n_vcpus));
+	count_report("wait_two_calls", with_pager(&lean, n_vcpus));
 	count_report("wait_poll", with_pager(&polling, n_vcpus));
 	count_report("wait_around16", with_pager(&around, n_vcpus));
 }

@@ -38,16 +38,21 @@ static void serve(int session_fd, const struct reader_style *style)
 {
 	static uint8_t pages[MAX_AROUND * VM_PAGE] __attribute__((aligned(4096)));
 	struct pollfd pfds[2] = { { .fd = session_fd, .events = POLLIN }, { .fd = STDIN_FILENO } };
+	uint64_t mask = ~(uint64_t)(style->n_pages - 1);
 	struct kvm_dp_event event;
+	bool have = false;
 
 	memset(pages, 0x5a, sizeof(pages));
 	for (;;) {
 		if (style->poll)
 			need(poll(pfds, 2, -1) > 0, "poll");
-		if (read(session_fd, &event, sizeof(event)) != sizeof(event))
+		if (!have && read(session_fd, &event, sizeof(event)) != sizeof(event))
 			break;
 		reader_clock(style);
-		dp_populate(session_fd, event.gfn & ~(uint64_t)(style->n_pages - 1), style->n_pages, pages);
+		if (style->reply)
+			have = dp_populate_and_read(session_fd, event.gfn & mask, style->n_pages, pages, &event);
+		else
+			dp_populate(session_fd, event.gfn & mask, style->n_pages, pages);
 		reader_clock(style);
 	}
 	need(errno == ENODEV, "reading events");

@@ -9,6 +9,7 @@
 
 struct reader_style {
 	bool poll;		/* poll() before each read(), and the clock read before and after the copy */
+	bool reply;		/* ours alone: populate and read the next event in one call */
 	unsigned int n_pages;	/* aligned pages around the fault that are filled at once */
 };
 

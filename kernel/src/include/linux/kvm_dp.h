@@ -18,6 +18,8 @@ DECLARE_STATIC_KEY_FALSE(kvm_dp_used);
 
 bool __kvm_dp_is_missing(struct kvm_dp *dp, const struct kvm_memory_slot *slot,
 			 gfn_t gfn);
+bool __kvm_dp_vcpu_is_missing(struct kvm_vcpu *vcpu, struct kvm_dp *dp,
+			      const struct kvm_memory_slot *slot, gfn_t gfn);
 bool __kvm_dp_any_block(struct kvm_dp *dp, const struct kvm_memory_slot *slot,
 			gfn_t start, gfn_t end);
 bool __kvm_dp_may_move(struct kvm_dp *dp, const struct kvm_memory_slot *slot,
@@ -27,6 +29,9 @@ bool __kvm_dp_is_frozen(struct kvm_dp *dp);
 int __kvm_dp_access_begin(struct kvm *kvm, struct kvm_dp *dp,
 			  const struct kvm_memory_slot *slot, gfn_t gfn);
 void __kvm_dp_access_end(struct kvm_dp *dp, int cookie);
+void __kvm_dp_keep(struct kvm_dp *dp, int n);
+int __kvm_dp_vcpu_hold(struct kvm_vcpu *vcpu, struct kvm_dp *dp,
+		       const struct kvm_memory_slot *slot, gfn_t gfn);
 int __kvm_dp_missing_errno(struct kvm_dp *dp, gfn_t gfn);
 int __kvm_dp_vcpu_resolve(struct kvm_vcpu *vcpu);
 
@@ -58,6 +63,16 @@ static inline bool kvm_dp_is_missing(struct kvm *kvm,
 	struct kvm_dp *dp = kvm_dp_of(kvm);
 
 	return dp && __kvm_dp_is_missing(dp, slot, gfn);
+}
+
+/* The same for an access that the vCPU, which is loaded, makes itself. */
+static inline bool kvm_dp_vcpu_is_missing(struct kvm_vcpu *vcpu,
+					  const struct kvm_memory_slot *slot,
+					  gfn_t gfn)
+{
+	struct kvm_dp *dp = kvm_dp_of(vcpu->kvm);
+
+	return dp && __kvm_dp_vcpu_is_missing(vcpu, dp, slot, gfn);
 }
 
 /* Why who does not wait for this GFN, which is missing, cannot have it. */
@@ -134,6 +149,44 @@ static inline void kvm_dp_access_end(struct kvm *kvm, int cookie)
 		__kvm_dp_access_end(kvm->dp, cookie);
 }
 
+/*
+ * Keep a GFN for a vCPU, one at a time, until kvm_dp_vcpu_release(): its accesses to
+ * it do not fail, also if it is marked missing meanwhile.  For what cannot be done
+ * again once it has begun.  Returns 0, or as kvm_dp_access_begin() a negative errno.
+ */
+static inline int kvm_dp_vcpu_hold(struct kvm_vcpu *vcpu,
+				   const struct kvm_memory_slot *slot, gfn_t gfn)
+{
+	struct kvm_dp *dp = kvm_dp_of(vcpu->kvm);
+
+	return dp ? __kvm_dp_vcpu_hold(vcpu, dp, slot, gfn) : 0;
+}
+
+static inline void kvm_dp_vcpu_release(struct kvm_vcpu *vcpu)
+{
+	if (static_branch_unlikely(&kvm_dp_used)) {
+		kvm_dp_access_end(vcpu->kvm, vcpu->dp.hold);
+		vcpu->dp.hold = 0;
+	}
+}
+
+/* A page is mapped for hardware, from an access to it on until it is unmapped. */
+static inline void kvm_dp_keep_begin(struct kvm *kvm)
+{
+	struct kvm_dp *dp = kvm_dp_of(kvm);
+
+	if (dp)
+		__kvm_dp_keep(dp, 1);
+}
+
+static inline void kvm_dp_keep_end(struct kvm *kvm)
+{
+	struct kvm_dp *dp = kvm_dp_of(kvm);
+
+	if (dp)
+		__kvm_dp_keep(dp, -1);
+}
+
 /* Has the vCPU come across a missing GFN, and not resolved it yet? */
 static inline bool kvm_dp_vcpu_is_pending(struct kvm_vcpu *vcpu)
 {
@@ -173,6 +226,13 @@ static inline bool kvm_dp_is_missing(struct kvm *kvm,
 	return false;
 }
 
+static inline bool kvm_dp_vcpu_is_missing(struct kvm_vcpu *vcpu,
+					  const struct kvm_memory_slot *slot,
+					  gfn_t gfn)
+{
+	return false;
+}
+
 static inline int kvm_dp_missing_errno(struct kvm *kvm, gfn_t gfn)
 {
 	return -EAGAIN;
@@ -208,6 +268,24 @@ static inline int kvm_dp_access_begin(struct kvm *kvm,
 }
 
 static inline void kvm_dp_access_end(struct kvm *kvm, int idx)
+{
+}
+
+static inline int kvm_dp_vcpu_hold(struct kvm_vcpu *vcpu,
+				   const struct kvm_memory_slot *slot, gfn_t gfn)
+{
+	return 0;
+}
+
+static inline void kvm_dp_vcpu_release(struct kvm_vcpu *vcpu)
+{
+}
+
+static inline void kvm_dp_keep_begin(struct kvm *kvm)
+{
+}
+
+static inline void kvm_dp_keep_end(struct kvm *kvm)
 {
 }
 

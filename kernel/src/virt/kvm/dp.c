@@ -16,6 +16,12 @@
 
 #define MODES		(KVM_DP_MODE_EXIT | KVM_DP_MODE_WAIT | KVM_DP_MODE_KVM_WAIT)
 
+#ifndef kvm_arch_dp_let_go
+static void kvm_arch_dp_let_go(struct kvm *kvm)
+{
+}
+#endif
+
 /* On while a VM has a context. */
 DEFINE_STATIC_KEY_FALSE(kvm_dp_used);
 EXPORT_SYMBOL_GPL(kvm_dp_used);
@@ -106,10 +112,35 @@ static bool any_access(struct kvm_dp *dp)
  * Wait for KVM's own accesses that began before this.  Mostly there is none,
  * and a grace period would cost more than all the rest of marking a page.
  */
-void kvm_dp_wait_accesses(struct kvm_dp *dp)
+static void wait_accesses(struct kvm_dp *dp)
 {
 	if (any_access(dp))
 		synchronize_srcu_expedited(&dp->srcu);
+}
+
+void __kvm_dp_keep(struct kvm_dp *dp, int n)
+{
+	atomic_add(n, &dp->n_kept);
+}
+
+/*
+ * After pages were taken away, without @dp->sem: returns once neither KVM nor
+ * hardware uses them.  What hardware uses was mapped in an access, and counted
+ * before that ended.
+ */
+void kvm_dp_let_go(struct kvm_dp *dp)
+{
+	struct kvm *kvm;
+
+	wait_accesses(dp);
+	if (!atomic_read(&dp->n_kept))
+		return;
+
+	kvm = kvm_dp_enter(dp);
+	if (!kvm)
+		return;
+	kvm_arch_dp_let_go(kvm);
+	kvm_dp_leave(dp);
 }
 
 /*
@@ -153,8 +184,15 @@ int kvm_dp_freeze(struct kvm_dp *dp)
 	/* Not before: an access that fails may be the end of a vCPU that runs. */
 	WRITE_ONCE(dp->frozen, true);
 	dp->n_freezes++;
+
+	/* Who is filling a cache has tested @frozen, and has to do it again. */
+	KVM_MMU_LOCK(kvm);
+	kvm_mmu_invalidate_begin(kvm);
+	kvm_mmu_invalidate_range_add(kvm, 0, ~0ULL);
+	kvm_mmu_invalidate_end(kvm);
+	KVM_MMU_UNLOCK(kvm);
 	gfn_to_pfn_cache_invalidate_gfns(kvm, 0, ~0ULL);
-	kvm_dp_wait_accesses(dp);
+	wait_accesses(dp);
 out:
 	up_write(&dp->sem);
 	return r;
@@ -191,6 +229,14 @@ bool __kvm_dp_is_missing(struct kvm_dp *dp, const struct kvm_memory_slot *slot,
 	       kvm_presence_is_missing(&dp->presence, gfn);
 }
 EXPORT_SYMBOL_GPL(__kvm_dp_is_missing);
+
+bool __kvm_dp_vcpu_is_missing(struct kvm_vcpu *vcpu, struct kvm_dp *dp,
+			      const struct kvm_memory_slot *slot, gfn_t gfn)
+{
+	return kvm_dp_slot_is_paged(slot) &&
+	       kvm_presence_is_missing_near(&dp->presence, &vcpu->dp.cursor, gfn);
+}
+EXPORT_SYMBOL_GPL(__kvm_dp_vcpu_is_missing);
 
 bool __kvm_dp_any_block(struct kvm_dp *dp, const struct kvm_memory_slot *slot,
 			gfn_t start, gfn_t end)
@@ -243,16 +289,38 @@ int __kvm_dp_access_begin(struct kvm *kvm, struct kvm_dp *dp,
 	smp_mb();
 	if (likely(!READ_ONCE(dp->frozen) && !__kvm_dp_is_missing(dp, slot, gfn)))
 		return cookie;
-	__kvm_dp_access_end(dp, cookie);
 
 	vcpu = kvm_get_running_vcpu();
-	if (vcpu && vcpu->kvm == kvm && in_task())
+	if (vcpu && (vcpu->kvm != kvm || !in_task()))
+		vcpu = NULL;
+	/* Who marked it missing waits for the vCPU. */
+	if (vcpu && vcpu->dp.hold && vcpu->dp.held == gfn)
+		return cookie;
+	__kvm_dp_access_end(dp, cookie);
+
+	if (vcpu)
 		kvm_dp_vcpu_note(vcpu, gfn, KVM_DP_EVENT_KVM |
 				 (kvm_mem_is_private(kvm, gfn) ?
 				  KVM_DP_EVENT_PRIVATE : 0));
 	return __kvm_dp_missing_errno(dp, gfn);
 }
 EXPORT_SYMBOL_GPL(__kvm_dp_access_begin);
+
+int __kvm_dp_vcpu_hold(struct kvm_vcpu *vcpu, struct kvm_dp *dp,
+		       const struct kvm_memory_slot *slot, gfn_t gfn)
+{
+	int cookie;
+
+	if (WARN_ON_ONCE(vcpu->dp.hold))
+		return 0;
+	cookie = __kvm_dp_access_begin(vcpu->kvm, dp, slot, gfn);
+	if (cookie < 0)
+		return cookie;
+	vcpu->dp.held = gfn;
+	vcpu->dp.hold = cookie;
+	return 0;
+}
+EXPORT_SYMBOL_GPL(__kvm_dp_vcpu_hold);
 
 static long control_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
 {
@@ -315,7 +383,8 @@ int kvm_dp_create_fd(struct kvm *kvm, unsigned long flags)
 
 int kvm_dp_vm_capable(struct kvm *kvm)
 {
-	int gmem = KVM_DP_CAP_POPULATE | KVM_DP_CAP_EXTRACT | KVM_DP_CAP_DISCARD;
+	int gmem = KVM_DP_CAP_POPULATE | KVM_DP_CAP_EXTRACT | KVM_DP_CAP_DISCARD |
+		   KVM_DP_CAP_TRANSFER_EVENTS;
 
 	if (kvm && !kvm_arch_gmem_accessible(kvm))
 		gmem = 0;

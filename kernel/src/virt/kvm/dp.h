@@ -49,6 +49,7 @@ struct kvm_dp {
 	struct mem_cgroup *memcg;		/* of the VM */
 
 	struct kvm_dp_bucket *buckets;
+	atomic_t n_kept;			/* pages mapped for hardware */
 	atomic_t n_waiters;
 	atomic_t n_attached;			/* sessions with RIGHT_EVENTS */
 	atomic_t n_sessions;
@@ -71,7 +72,7 @@ struct kvm *kvm_dp_enter(struct kvm_dp *dp);
 void kvm_dp_leave(struct kvm_dp *dp);
 struct kvm *kvm_dp_enter_exclusive(struct kvm_dp *dp);
 void kvm_dp_leave_exclusive(struct kvm_dp *dp);
-void kvm_dp_wait_accesses(struct kvm_dp *dp);
+void kvm_dp_let_go(struct kvm_dp *dp);
 int kvm_dp_freeze(struct kvm_dp *dp);
 int kvm_dp_thaw(struct kvm_dp *dp);
 
@@ -105,10 +106,13 @@ int kvm_dp_poison(struct kvm_dp *dp, struct kvm_dp_poison __user *uargs);
 int kvm_dp_fail(struct kvm_dp *dp, struct kvm_dp_fail __user *uargs);
 
 /* dp_gmem.c */
-int kvm_dp_populate(struct kvm_dp *dp, struct kvm_dp_transfer __user *uargs);
+int kvm_dp_populate(struct kvm_dp_session *session,
+		    struct kvm_dp_transfer __user *uargs, bool nonblock);
 int kvm_dp_extract(struct kvm_dp *dp, struct kvm_dp_transfer __user *uargs);
 int kvm_dp_discard(struct kvm_dp *dp, struct kvm_dp_discard __user *uargs);
 bool kvm_dp_gmem_is_backed(struct kvm_memory_slot *slot, gfn_t gfn);
+void kvm_dp_gmem_clear(struct kvm *kvm, gfn_t gfn, unsigned long n,
+		       const unsigned long *bitmap);
 bool kvm_dp_gmem_is_huge(struct kvm_memory_slot *slot, gfn_t gfn);
 
 /*

@@ -140,7 +140,7 @@ static int poison_change(struct kvm_dp *dp, gfn_t gfn, u64 n, bool set,
 
 	/* As when GFNs are marked missing: nobody has the contents any more. */
 	if (set)
-		kvm_dp_wait_accesses(dp);
+		kvm_dp_let_go(dp);
 	return r;
 }
 

@@ -66,7 +66,9 @@ static int run_vec(struct kvm_dp *dp, struct kvm_dp_vec *vec,
 	int r;
 
 	vec->result = KVM_DP_OK;
-	while (vec->n_done < vec->n_pages) {
+	if (vec->n_done == vec->n_pages)
+		return 0;
+	for (;;) {
 		if (signal_pending(current))
 			return -EINTR;
 		r = step(dp, vec);
@@ -74,31 +76,82 @@ static int run_vec(struct kvm_dp *dp, struct kvm_dp_vec *vec,
 			return r;
 		if (vec->result)
 			return -EIO;
+		if (vec->n_done == vec->n_pages)
+			return 0;
 		cond_resched();
 	}
-	return 0;
 }
 
-static int transfer(struct kvm_dp *dp, struct kvm_dp_transfer __user *uargs,
+/*
+ * Field by field, as copy_from_user() of so little takes three times as many
+ * instructions, for each page that a pager brings.
+ */
+static int get_vec(struct kvm_dp_vec *vec, const struct kvm_dp_vec __user *uvec)
+{
+	if (!user_read_access_begin(uvec, sizeof(*uvec)))
+		return -EFAULT;
+	unsafe_get_user(vec->gfn, &uvec->gfn, fault);
+	unsafe_get_user(vec->n_pages, &uvec->n_pages, fault);
+	unsafe_get_user(vec->addr, &uvec->addr, fault);
+	unsafe_get_user(vec->flags, &uvec->flags, fault);
+	unsafe_get_user(vec->n_done, &uvec->n_done, fault);
+	unsafe_get_user(vec->n_skipped, &uvec->n_skipped, fault);
+	user_read_access_end();
+	return 0;
+fault:
+	user_read_access_end();
+	return -EFAULT;
+}
+
+static int put_vec(const struct kvm_dp_vec *vec, struct kvm_dp_vec __user *uvec)
+{
+	if (!user_write_access_begin(uvec, sizeof(*uvec)))
+		return -EFAULT;
+	unsafe_put_user(vec->result, &uvec->result, fault);
+	unsafe_put_user(vec->n_done, &uvec->n_done, fault);
+	unsafe_put_user(vec->n_skipped, &uvec->n_skipped, fault);
+	user_write_access_end();
+	return 0;
+fault:
+	user_write_access_end();
+	return -EFAULT;
+}
+
+static int get_transfer(struct kvm_dp_transfer *args,
+			const struct kvm_dp_transfer __user *uargs)
+{
+	if (!user_read_access_begin(uargs, sizeof(*uargs)))
+		return -EFAULT;
+	unsafe_get_user(args->vecs, &uargs->vecs, fault);
+	unsafe_get_user(args->n_vecs, &uargs->n_vecs, fault);
+	unsafe_get_user(args->flags, &uargs->flags, fault);
+	unsafe_get_user(args->n_events, &uargs->n_events, fault);
+	unsafe_get_user(args->events, &uargs->events, fault);
+	unsafe_get_user(args->reserved, &uargs->reserved, fault);
+	user_read_access_end();
+	return 0;
+fault:
+	user_read_access_end();
+	return -EFAULT;
+}
+
+static int transfer(struct kvm_dp *dp, struct kvm_dp_transfer *args,
+		    struct kvm_dp_transfer __user *uargs,
 		    int (*step)(struct kvm_dp *dp, struct kvm_dp_vec *vec))
 {
 	struct kvm_dp_vec __user *uvecs;
-	struct kvm_dp_transfer args;
 	struct mem_cgroup *old;
-	struct kvm_dp_vec vec;
+	struct kvm_dp_vec vec __uninitialized;
 	u32 i;
 	int r = 0;
 
-	if (copy_from_user(&args, uargs, sizeof(args)))
-		return -EFAULT;
-	if (args.flags || args.pad || args.reserved[0] || args.reserved[1] ||
-	    !args.n_vecs || args.n_vecs > KVM_DP_MAX_VECS)
+	if (!args->n_vecs || args->n_vecs > KVM_DP_MAX_VECS)
 		return -EINVAL;
 
-	uvecs = u64_to_user_ptr(args.vecs);
+	uvecs = u64_to_user_ptr(args->vecs);
 	old = set_active_memcg(dp->memcg);
-	for (i = 0; i < args.n_vecs; i++) {
-		if (copy_from_user(&vec, uvecs + i, sizeof(vec))) {
+	for (i = 0; i < args->n_vecs; i++) {
+		if (get_vec(&vec, uvecs + i)) {
 			r = -EFAULT;
 			break;
 		}
@@ -107,7 +160,7 @@ static int transfer(struct kvm_dp *dp, struct kvm_dp_transfer __user *uargs,
 			break;
 		}
 		r = run_vec(dp, &vec, step);
-		if (copy_to_user(uvecs + i, &vec, sizeof(vec)))
+		if (put_vec(&vec, uvecs + i))
 			r = -EFAULT;
 		if (r)
 			break;
@@ -119,14 +172,59 @@ static int transfer(struct kvm_dp *dp, struct kvm_dp_transfer __user *uargs,
 	return r;
 }
 
-int kvm_dp_populate(struct kvm_dp *dp, struct kvm_dp_transfer __user *uargs)
+/*
+ * Read events as read() does.  It is no error if there are none, or no more ever:
+ * the transfer is done, and the next call says so.
+ */
+static int transfer_events(struct kvm_dp_session *session,
+			   const struct kvm_dp_transfer *args,
+			   struct kvm_dp_transfer __user *uargs, bool nonblock)
 {
-	return transfer(dp, uargs, kvm_dp_populate_step);
+	const size_t max = KVM_DP_MAX_VECS;
+	ssize_t n;
+
+	n = kvm_dp_read_events(session, u64_to_user_ptr(args->events),
+			       min_t(size_t, args->n_events, max) *
+			       sizeof(struct kvm_dp_event), nonblock);
+	if (n == -EFAULT)
+		return n;
+	n = max(n, 0) / sizeof(struct kvm_dp_event);
+	return put_user(n, &uargs->n_events);
+}
+
+int kvm_dp_populate(struct kvm_dp_session *session,
+		    struct kvm_dp_transfer __user *uargs, bool nonblock)
+{
+	struct kvm_dp_transfer args __uninitialized;
+	bool events;
+	int r;
+
+	if (get_transfer(&args, uargs))
+		return -EFAULT;
+
+	events = args.flags & KVM_DP_TRANSFER_EVENTS;
+	if (args.flags & ~KVM_DP_TRANSFER_EVENTS || args.reserved ||
+	    events != !!args.n_events || events != !!args.events)
+		return -EINVAL;
+	if (events && !(session->rights & KVM_DP_RIGHT_EVENTS))
+		return -EPERM;
+
+	r = transfer(session->dp, &args, uargs, kvm_dp_populate_step);
+	if (!r && events)
+		r = transfer_events(session, &args, uargs, nonblock);
+	return r;
 }
 
 int kvm_dp_extract(struct kvm_dp *dp, struct kvm_dp_transfer __user *uargs)
 {
-	return transfer(dp, uargs, kvm_dp_extract_step);
+	struct kvm_dp_transfer args __uninitialized;
+
+	if (get_transfer(&args, uargs))
+		return -EFAULT;
+	if (args.flags || args.n_events || args.events || args.reserved)
+		return -EINVAL;
+
+	return transfer(dp, &args, uargs, kvm_dp_extract_step);
 }
 
 /* With a reference; NULL if there is none that a guest could have. */
@@ -165,6 +263,49 @@ bool kvm_dp_gmem_is_backed(struct kvm_memory_slot *slot, gfn_t gfn)
 	if (folio)
 		folio_put(folio);
 	return folio;
+}
+
+/* Of a slot's [@gfn, @gfn + @n), zero the pages that are there and in @bitmap. */
+static void clear_pages(struct kvm_dp_target *t, gfn_t gfn, unsigned long n,
+			const unsigned long *bitmap, unsigned long bit)
+{
+	pgoff_t start = kvm_dp_target_index(t, gfn), index = start;
+	struct folio *folio;
+
+	for (; xa_find(&t->mapping->i_pages, &index, start + n - 1, XA_PRESENT); index++) {
+		if (!test_bit(bit + index - start, bitmap))
+			continue;
+		folio = filemap_lock_folio(t->mapping, index);
+		if (IS_ERR(folio))
+			continue;
+		clear_highpage(folio_file_page(folio, index));
+		folio_unlock(folio);
+		folio_put(folio);
+	}
+}
+
+/*
+ * Those of GFNs [@gfn, @gfn + @n) whose bit is set are missing, shared, and about to
+ * become present.  What guest_memfd has for them is what they were before they were
+ * marked missing: converting them back must not bring it.  slots_lock is held.
+ */
+void kvm_dp_gmem_clear(struct kvm *kvm, gfn_t gfn, unsigned long n,
+		       const unsigned long *bitmap)
+{
+	unsigned long done, step;
+	struct kvm_dp_target t;
+	int idx;
+
+	idx = srcu_read_lock(&kvm->srcu);
+	for (done = 0; done < n; done += step) {
+		step = 1;
+		if (kvm_dp_target_get(kvm, gfn + done, &t))
+			continue;
+		step = min(n - done, kvm_dp_target_left(&t, gfn + done));
+		clear_pages(&t, gfn + done, step, bitmap, done);
+		kvm_dp_target_put(&t);
+	}
+	srcu_read_unlock(&kvm->srcu, idx);
 }
 
 bool kvm_dp_gmem_is_huge(struct kvm_memory_slot *slot, gfn_t gfn)
@@ -296,6 +437,8 @@ int kvm_dp_discard(struct kvm_dp *dp, struct kvm_dp_discard __user *uargs)
 	    args.flags & ~KVM_DP_DISCARD_EVICT ||
 	    !kvm_dp_range_is_valid(args.gfn, args.n_pages))
 		return -EINVAL;
+	if (args.n_pages > KVM_DP_MAX_DISCARD)
+		return -E2BIG;
 	evict = args.flags & KVM_DP_DISCARD_EVICT;
 
 	kvm = kvm_dp_enter(dp);
@@ -317,6 +460,6 @@ int kvm_dp_discard(struct kvm_dp *dp, struct kvm_dp_discard __user *uargs)
 	kvm_dp_leave(dp);
 
 	if (evict)
-		kvm_dp_wait_accesses(dp);
+		kvm_dp_let_go(dp);
 	return r;
 }

@@ -5,7 +5,7 @@
 
 #include "dp.h"
 
-#define KVM_DP_BATCH	16
+#define KVM_DP_BATCH	32
 
 /*
  * Folios of @n consecutive GFNs, each with a reference; NULL for a hole.  @index is

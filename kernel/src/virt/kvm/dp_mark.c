@@ -24,15 +24,39 @@
 #define CHUNK_GFNS	(512 * BLOCK)
 #define CHUNK_BITS	(PAGE_SIZE * BITS_PER_BYTE)
 
-/* Steps 2. and 3., for GFNs that were published as missing. */
-void kvm_dp_zap(struct kvm *kvm, gfn_t start, gfn_t end)
+/* Of [@start, @end) what is in @slot.  Returns whether TLBs are to be flushed. */
+static bool zap_slot(struct kvm *kvm, struct kvm_memory_slot *slot, gfn_t start,
+		     gfn_t end)
 {
 	struct kvm_gfn_range range = {
+		.slot = slot,
+		.start = max(start, slot->base_gfn),
+		.end = min(end, slot->base_gfn + slot->npages),
 		.may_block = true,
 		.attr_filter = KVM_FILTER_SHARED | KVM_FILTER_PRIVATE,
 	};
+
+	return range.start < range.end && kvm_unmap_gfn_range(kvm, &range);
+}
+
+static bool zap_slots(struct kvm *kvm, gfn_t start, gfn_t end)
+{
+	struct kvm_memory_slot *slot = gfn_to_memslot(kvm, start);
 	struct kvm_memslot_iter iter;
 	bool flush = false;
+
+	/* Finding one is much quicker than walking them. */
+	if (slot && end <= slot->base_gfn + slot->npages)
+		return zap_slot(kvm, slot, start, end);
+
+	kvm_for_each_memslot_in_gfn_range(&iter, kvm_memslots(kvm), start, end)
+		flush |= zap_slot(kvm, iter.slot, start, end);
+	return flush;
+}
+
+/* Steps 2. and 3., for GFNs that were published as missing. */
+void kvm_dp_zap(struct kvm *kvm, gfn_t start, gfn_t end)
+{
 	int idx;
 
 	idx = srcu_read_lock(&kvm->srcu);
@@ -45,14 +69,7 @@ void kvm_dp_zap(struct kvm *kvm, gfn_t start, gfn_t end)
 	kvm_mmu_invalidate_range_add(kvm, ALIGN_DOWN(start, PUD_SIZE / PAGE_SIZE),
 				     ALIGN(end, PUD_SIZE / PAGE_SIZE));
 
-	kvm_for_each_memslot_in_gfn_range(&iter, kvm_memslots(kvm), start, end) {
-		range.slot = iter.slot;
-		range.start = max(start, iter.slot->base_gfn);
-		range.end = min(end, iter.slot->base_gfn + iter.slot->npages);
-		if (range.start < range.end)
-			flush |= kvm_unmap_gfn_range(kvm, &range);
-	}
-	if (flush)
+	if (zap_slots(kvm, start, end))
 		kvm_flush_remote_tlbs(kvm);
 
 	kvm_mmu_invalidate_end(kvm);
@@ -104,9 +121,10 @@ static int mark_shared_present(struct kvm *kvm, struct kvm_dp *dp,
 
 	mutex_lock(&kvm->slots_lock);
 	r = missing_shared(kvm, dp, range, bitmap);
-	if (!r)
-		r = kvm_presence_mark_present(&dp->presence, &shared, NULL,
-					      n_changed);
+	if (!r && !bitmap_empty(bitmap, range->n)) {
+		kvm_dp_gmem_clear(kvm, range->gfn, range->n, bitmap);
+		r = kvm_presence_mark_present(&dp->presence, &shared, NULL, n_changed);
+	}
 	mutex_unlock(&kvm->slots_lock);
 
 	if (r || *n_changed == n_before)
@@ -121,74 +139,95 @@ enum mark_what {
 	MARK_PRESENT,
 };
 
-static int mark_blocks(struct kvm *kvm, struct kvm_dp *dp, enum mark_what what,
-		       gfn_t gfn, u64 n, const unsigned long *bitmap,
-		       u64 *n_changed, u64 *ret_done)
+/* A range of GFNs, or those of them that are set in @bitmap, whose bit 0 is @gfn. */
+struct mark {
+	enum mark_what what;
+	gfn_t gfn;
+	u64 n;
+	const unsigned long *bitmap;
+};
+
+/* The block that begins @done GFNs into the range. */
+static struct kvm_presence_range block_at(const struct mark *mark, u64 done)
 {
-	struct kvm_presence_range range = { .bitmap = bitmap };
-	DECLARE_BITMAP(missing, BLOCK);
-	u64 done;
-	int r = 0;
+	return (struct kvm_presence_range) {
+		.gfn = mark->gfn + done,
+		.n = min_t(u64, kvm_dp_block_left(mark->gfn + done), mark->n - done),
+		.bitmap = mark->bitmap,
+		.bit = mark->bitmap ? done : 0,
+	};
+}
 
-	for (done = 0; !r && done < n; done += range.n) {
-		range.gfn = gfn + done;
-		range.n = min_t(u64, kvm_dp_block_left(range.gfn), n - done);
-		range.bit = bitmap ? done : 0;
+/* dp->sem is held for writing. */
+static int mark_missing(struct kvm *kvm, struct kvm_dp *dp,
+			const struct mark *mark, u64 *n_changed)
+{
+	struct kvm_presence_range range;
+	u64 done = 0;
+	int r;
 
-		switch (what) {
-		case MARK_MISSING:
-			r = kvm_presence_mark_missing(&dp->presence, &range,
-						      n_changed);
-			break;
-		case CHECK_PRESENT:
-			r = missing_shared(kvm, dp, &range, missing);
-			break;
-		case MARK_PRESENT:
-			r = mark_shared_present(kvm, dp, &range, n_changed);
-			break;
-		}
+	for (;;) {
+		range = block_at(mark, done);
+		r = kvm_presence_mark_missing(&dp->presence, &range, n_changed);
 		if (r)
 			break;
-		if (fatal_signal_pending(current))
+		done += range.n;
+		if (done == mark->n)
+			break;
+		if (fatal_signal_pending(current)) {
 			r = -EINTR;
+			break;
+		}
 		cond_resched();
 	}
-	*ret_done = done;
+	if (done)
+		kvm_dp_zap(kvm, mark->gfn, mark->gfn + done);
 	return r;
 }
 
-/* Held: dp->sem, for writing if GFNs are to become missing. */
-static int mark_locked(struct kvm *kvm, struct kvm_dp *dp, enum mark_what what,
-		       gfn_t gfn, u64 n, const unsigned long *bitmap,
-		       u64 *n_changed)
+/* dp->sem is held. */
+static int mark_present(struct kvm *kvm, struct kvm_dp *dp,
+			const struct mark *mark, u64 *n_changed)
 {
+	struct kvm_presence_range range;
+	DECLARE_BITMAP(missing, BLOCK);
 	u64 done;
 	int r;
 
-	r = mark_blocks(kvm, dp, what, gfn, n, bitmap, n_changed, &done);
-	if (what == MARK_MISSING && done)
-		kvm_dp_zap(kvm, gfn, gfn + done);
-	return r;
+	for (done = 0; done < mark->n; done += range.n) {
+		range = block_at(mark, done);
+		if (mark->what == CHECK_PRESENT)
+			r = missing_shared(kvm, dp, &range, missing);
+		else
+			r = mark_shared_present(kvm, dp, &range, n_changed);
+		if (r)
+			return r;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
+	return 0;
 }
 
 /* Every user memslot, from @gfn on. */
 static int mark_whole_vm(struct kvm *kvm, struct kvm_dp *dp, gfn_t gfn,
 			 u64 *n_changed)
 {
+	struct mark mark = { .what = MARK_MISSING };
 	struct kvm_memory_slot *slot;
-	gfn_t start, end;
 	int bkt, r = 0;
+	gfn_t end;
 
 	mutex_lock(&kvm->slots_lock);
 	kvm_for_each_memslot(slot, bkt, kvm_memslots(kvm)) {
 		if (!kvm_dp_slot_is_paged(slot))
 			continue;
-		start = max(gfn, slot->base_gfn);
+		mark.gfn = max(gfn, slot->base_gfn);
 		end = slot->base_gfn + slot->npages;
-		if (start >= end)
+		if (mark.gfn >= end)
 			continue;
-		r = mark_locked(kvm, dp, MARK_MISSING, start, end - start, NULL,
-				n_changed);
+		mark.n = end - mark.gfn;
+		r = mark_missing(kvm, dp, &mark, n_changed);
 		if (r)
 			break;
 	}
@@ -196,57 +235,95 @@ static int mark_whole_vm(struct kvm *kvm, struct kvm_dp *dp, gfn_t gfn,
 	return r;
 }
 
-/* @n is 0 for the whole VM.  The caller's memory is not touched here. */
-static int mark_chunk(struct kvm_dp *dp, enum mark_what what, gfn_t gfn, u64 n,
-		      const unsigned long *bitmap, u64 *n_changed)
+/* mark->n is 0 for the whole VM.  The caller's memory is not touched here. */
+static int mark_chunk_missing(struct kvm_dp *dp, const struct mark *mark,
+			      u64 *n_changed)
 {
-	bool exclusive = what == MARK_MISSING;
-	struct kvm *kvm;
+	struct kvm *kvm = kvm_dp_enter_exclusive(dp);
 	int r;
 
-	kvm = exclusive ? kvm_dp_enter_exclusive(dp) : kvm_dp_enter(dp);
 	if (!kvm)
 		return -ENODEV;
 
 	if (dp->frozen)
 		r = -EBUSY;
-	else if (!n)
-		r = mark_whole_vm(kvm, dp, gfn, n_changed);
+	else if (!mark->n)
+		r = mark_whole_vm(kvm, dp, mark->gfn, n_changed);
 	else
-		r = mark_locked(kvm, dp, what, gfn, n, bitmap, n_changed);
-
-	if (exclusive)
-		kvm_dp_leave_exclusive(dp);
-	else
-		kvm_dp_leave(dp);
+		r = mark_missing(kvm, dp, mark, n_changed);
+	kvm_dp_leave_exclusive(dp);
 	return r;
+}
+
+static int mark_chunk(struct kvm_dp *dp, const struct mark *mark, u64 *n_changed)
+{
+	struct kvm *kvm;
+	int r;
+
+	if (mark->what == MARK_MISSING)
+		return mark_chunk_missing(dp, mark, n_changed);
+
+	kvm = kvm_dp_enter(dp);
+	if (!kvm)
+		return -ENODEV;
+
+	r = dp->frozen ? -EBUSY : mark_present(kvm, dp, mark, n_changed);
+	kvm_dp_leave(dp);
+	return r;
+}
+
+/* Returns how many GFNs were dealt with, and what present ones follow. */
+static u64 chunk_end(struct kvm_dp *dp, const struct mark *mark,
+		     const struct mark *chunk)
+{
+	gfn_t end = chunk->gfn + chunk->n;
+
+	/* What is present need not be marked present. */
+	if (mark->what != MARK_MISSING && !chunk->bitmap && end < mark->gfn + mark->n)
+		end = kvm_presence_next_block(&dp->presence, end, mark->gfn + mark->n);
+	return end - mark->gfn;
 }
 
 /*
  * In chunks, so that a FREEZE gets in between, and the bitmap is read while
  * nothing is held: reading it may take as long as its owner likes.
  */
-static int mark_chunks(struct kvm_dp *dp, enum mark_what what, gfn_t gfn, u64 n,
+static int mark_chunks(struct kvm_dp *dp, const struct mark *mark,
 		       const u64 __user *ubitmap, u64 *n_changed)
 {
+	struct mark chunk = { .what = mark->what };
 	unsigned long *bitmap = NULL;
-	u64 done, step;
-	int r = 0;
+	u64 done = 0;
+	int r;
+
+	if (!ubitmap && mark->n <= CHUNK_GFNS)
+		return mark_chunk(dp, mark, n_changed);
 
 	if (ubitmap) {
 		bitmap = kmalloc(PAGE_SIZE, GFP_KERNEL_ACCOUNT);
 		if (!bitmap)
 			return -ENOMEM;
+		chunk.bitmap = bitmap;
 	}
 
-	for (done = 0; !r && done < n; done += step) {
-		step = min_t(u64, n - done, bitmap ? CHUNK_BITS : CHUNK_GFNS);
+	for (;;) {
+		chunk.gfn = mark->gfn + done;
+		chunk.n = min_t(u64, mark->n - done, bitmap ? CHUNK_BITS : CHUNK_GFNS);
 		if (bitmap && copy_from_user(bitmap, ubitmap + done / BITS_PER_LONG,
-					     BITS_TO_LONGS(step) * sizeof(u64)))
+					     BITS_TO_LONGS(chunk.n) * sizeof(u64))) {
 			r = -EFAULT;
-		else
-			r = mark_chunk(dp, what, gfn + done, step, bitmap,
-				       n_changed);
+			break;
+		}
+		r = mark_chunk(dp, &chunk, n_changed);
+		if (r)
+			break;
+		done = chunk_end(dp, mark, &chunk);
+		if (done == mark->n)
+			break;
+		if (mark->what == MARK_MISSING && signal_pending(current)) {
+			r = -EINTR;
+			break;
+		}
 		cond_resched();
 	}
 
@@ -254,45 +331,67 @@ static int mark_chunks(struct kvm_dp *dp, enum mark_what what, gfn_t gfn, u64 n,
 	return r;
 }
 
-static int mark_range(struct kvm_dp *dp, enum mark_what what, gfn_t gfn, u64 n,
+static int mark_range(struct kvm_dp *dp, struct mark *mark,
 		      const u64 __user *ubitmap, u64 *n_changed)
 {
 	int r;
 
-	if (what == MARK_MISSING) {
-		r = n ? mark_chunks(dp, what, gfn, n, ubitmap, n_changed) :
-			mark_chunk(dp, what, gfn, 0, NULL, n_changed);
-		kvm_dp_wait_accesses(dp);
+	if (mark->what == MARK_MISSING) {
+		r = mark_chunks(dp, mark, ubitmap, n_changed);
+		kvm_dp_let_go(dp);
 		return r;
 	}
 
-	r = mark_chunks(dp, CHECK_PRESENT, gfn, n, ubitmap, n_changed);
-	return r ?: mark_chunks(dp, MARK_PRESENT, gfn, n, ubitmap, n_changed);
+	mark->what = CHECK_PRESENT;
+	r = mark_chunks(dp, mark, ubitmap, n_changed);
+	if (r)
+		return r;
+	mark->what = MARK_PRESENT;
+	return mark_chunks(dp, mark, ubitmap, n_changed);
+}
+
+/* Field by field, as get_vec() in dp_gmem.c. */
+static int get_mark(struct kvm_dp_mark *args, const struct kvm_dp_mark __user *uargs)
+{
+	if (!user_read_access_begin(uargs, sizeof(*uargs)))
+		return -EFAULT;
+	unsafe_get_user(args->gfn, &uargs->gfn, fault);
+	unsafe_get_user(args->n_pages, &uargs->n_pages, fault);
+	unsafe_get_user(args->bitmap, &uargs->bitmap, fault);
+	unsafe_get_user(args->flags, &uargs->flags, fault);
+	unsafe_get_user(args->pad, &uargs->pad, fault);
+	unsafe_get_user(args->reserved[0], &uargs->reserved[0], fault);
+	unsafe_get_user(args->reserved[1], &uargs->reserved[1], fault);
+	user_read_access_end();
+	return 0;
+fault:
+	user_read_access_end();
+	return -EFAULT;
 }
 
 int kvm_dp_mark(struct kvm_dp *dp, struct kvm_dp_mark __user *uargs)
 {
-	enum mark_what what = MARK_PRESENT;
-	struct kvm_dp_mark args;
+	struct kvm_dp_mark args __uninitialized;
+	struct mark mark = {};
 	u64 n_changed = 0;
 	int r;
 
-	if (copy_from_user(&args, uargs, sizeof(args)))
+	if (get_mark(&args, uargs))
 		return -EFAULT;
 	if (args.pad || args.reserved[0] || args.reserved[1])
 		return -EINVAL;
 	if (args.flags != KVM_DP_MARK_MISSING && args.flags != KVM_DP_MARK_PRESENT)
 		return -EINVAL;
-	if (args.flags == KVM_DP_MARK_MISSING)
-		what = MARK_MISSING;
 
-	if (what == MARK_MISSING && args.n_pages == ~0ULL && !args.bitmap)
-		args.n_pages = 0;
-	else if (!kvm_dp_range_is_valid(args.gfn, args.n_pages))
+	mark.what = args.flags == KVM_DP_MARK_MISSING ? MARK_MISSING : MARK_PRESENT;
+	mark.gfn = args.gfn;
+	mark.n = args.n_pages;
+	if (mark.what == MARK_MISSING && mark.n == ~0ULL && !args.bitmap)
+		mark.n = 0;
+	else if (!kvm_dp_range_is_valid(mark.gfn, mark.n))
 		return -EINVAL;
 
-	r = mark_range(dp, what, args.gfn, args.n_pages,
-		       u64_to_user_ptr(args.bitmap), &n_changed);
+	r = mark_range(dp, &mark, u64_to_user_ptr(args.bitmap), &n_changed);
 
 	if (put_user(n_changed, &uargs->n_changed))
 		return -EFAULT;
@@ -302,13 +401,14 @@ int kvm_dp_mark(struct kvm_dp *dp, struct kvm_dp_mark __user *uargs)
 /* KVM_SET_MEMORY_ATTRIBUTES with KVM_MEMORY_ATTRIBUTE_MISSING. */
 int kvm_dp_mark_range_missing(struct kvm *kvm, gfn_t start, gfn_t end)
 {
+	struct mark mark = { .what = MARK_MISSING, .gfn = start, .n = end - start };
 	struct kvm_dp *dp = READ_ONCE(kvm->dp);
 	u64 n_changed = 0;
 
 	if (!dp || !kvm_dp_range_is_valid(start, end - start))
 		return -EINVAL;
 
-	return mark_range(dp, MARK_MISSING, start, end - start, NULL, &n_changed);
+	return mark_range(dp, &mark, NULL, &n_changed);
 }
 
 static void query_block(struct kvm *kvm, struct kvm_dp *dp, u32 what, gfn_t gfn,

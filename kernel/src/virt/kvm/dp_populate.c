@@ -19,7 +19,7 @@
 
 #include <trace/events/kvm_dp.h>
 
-/* No mempolicy: the pager's is not the guest's. */
+/* No mempolicy, here and below: the pager's is not the guest's. */
 static noinline_for_stack unsigned long alloc_folios(struct folio **folios,
 						     unsigned long want)
 {
@@ -38,7 +38,8 @@ static unsigned long batch_alloc(struct kvm_dp_batch *batch, unsigned long want)
 	if (want > 1) {
 		batch->n = alloc_folios(batch->folios, want);
 	} else {
-		batch->folios[0] = folio_alloc(GFP_HIGHUSER, 0);
+		batch->folios[0] = __folio_alloc_node(GFP_HIGHUSER, 0,
+						      numa_mem_id());
 		batch->n = !!batch->folios[0];
 	}
 	return batch->n;
@@ -91,49 +92,49 @@ static bool copy_into(struct kvm_dp *dp, gfn_t gfn, struct folio *folio,
 }
 
 /*
- * Put @new, or its contents if there is a folio already, at the place of a missing
- * @gfn.  Returns that folio locked, or NULL: *@ret_result says why, KVM_DP_OK if
+ * Put *@new, or its contents if there is a folio already, at the place of a missing
+ * @gfn.  Returns false if that was not done: *@ret_result says why, KVM_DP_OK if
  * somebody was quicker.  *@huge, if not NULL, is locked and has the place; it is
- * set if such a folio is met.
+ * set if such a folio is met.  Else *@new then is the folio that has the place,
+ * locked.
  */
-static struct folio *insert(struct kvm_dp *dp, struct kvm_dp_target *t, gfn_t gfn,
-			    struct folio *new, struct folio **huge,
-			    u32 *ret_result)
+static bool insert(struct kvm_dp *dp, struct kvm_dp_target *t, gfn_t gfn,
+		   struct folio **new, struct folio **huge, u32 *ret_result)
 {
 	pgoff_t index = kvm_dp_target_index(t, gfn);
 	struct folio *folio;
 	int r;
 
 	if (*huge)
-		return copy_into(dp, gfn, *huge, index, new, ret_result) ?
-		       *huge : NULL;
+		return copy_into(dp, gfn, *huge, index, *new, ret_result);
 again:
 	*ret_result = KVM_DP_OK;
-	r = filemap_add_folio(t->mapping, new, index,
+	r = filemap_add_folio(t->mapping, *new, index,
 			      mapping_gfp_mask(t->mapping));
 	if (!r) {
-		folio_get(new);
-		folio_mark_uptodate(new);
-		return new;
+		folio_mark_uptodate(*new);
+		return true;
 	}
 	if (r != -EEXIST) {
 		*ret_result = KVM_DP_NOMEM;
-		return NULL;
+		return false;
 	}
 
 	folio = filemap_lock_folio(t->mapping, index);
 	if (IS_ERR(folio))
 		goto again;
-	if (folio_test_large(folio))
+	if (folio_test_large(folio)) {
 		*huge = folio;
-	if (copy_into(dp, gfn, folio, index, new, ret_result))
-		return folio;
-
-	if (folio != *huge) {
+		return copy_into(dp, gfn, folio, index, *new, ret_result);
+	}
+	if (!copy_into(dp, gfn, folio, index, *new, ret_result)) {
 		folio_unlock(folio);
 		folio_put(folio);
+		return false;
 	}
-	return NULL;
+	folio_put(*new);
+	*new = folio;
+	return true;
 }
 
 /* The huge folio of @gfn and its neighbours, locked; NULL if they have none. */
@@ -162,6 +163,8 @@ static unsigned long n_private(struct kvm *kvm, gfn_t gfn, unsigned long n,
 {
 	unsigned long i;
 
+	if (n == 1)
+		return !(*missing & 1) || kvm_mem_is_private(kvm, gfn);
 	if (kvm_range_has_memory_attributes(kvm, gfn, gfn + n,
 					    KVM_MEMORY_ATTRIBUTE_PRIVATE,
 					    KVM_MEMORY_ATTRIBUTE_PRIVATE))
@@ -193,64 +196,72 @@ static unsigned long n_allowed(struct kvm *kvm, struct kvm_dp *dp, gfn_t gfn,
 }
 
 /*
+ * Is there anything to do?  A single page mostly is missing, else it is found out
+ * where it is inserted: this spares a lookup.
+ */
+static bool any_missing(struct kvm_dp *dp, gfn_t gfn, unsigned long n,
+			unsigned long *ret_missing)
+{
+	if (n == 1) {
+		*ret_missing = 1;
+		return true;
+	}
+	kvm_presence_get(&dp->presence, gfn, n, ret_missing);
+	return *ret_missing;
+}
+
+/*
  * Make the missing ones of GFNs [@gfn, @gfn + @n), all in one block, present with
- * the contents of @batch.  Adds what was done to @vec.
+ * the contents of @batch, whose folios may be exchanged for others.  Adds what was
+ * done to @vec.
  */
 static u32 populate_pages(struct kvm *kvm, struct kvm_dp *dp,
 			  struct kvm_dp_target *t, gfn_t gfn, unsigned long n,
-			  const struct kvm_dp_batch *batch, struct kvm_dp_vec *vec)
+			  struct kvm_dp_batch *batch, struct kvm_dp_vec *vec)
 {
-	DECLARE_BITMAP(missing, KVM_DP_BATCH);
-	DECLARE_BITMAP(changed, KVM_DP_BATCH);
+	unsigned long missing, changed, inserted = 0, locked = 0;
 	struct kvm_presence_range range = { .gfn = gfn };
-	struct folio *folios[KVM_DP_BATCH];
 	struct folio *huge = NULL;
 	u32 result = KVM_DP_OK;
 	u64 n_changed = 0;
 	unsigned long i;
 	bool failed;
 
-	kvm_presence_get(&dp->presence, gfn, n, missing);
-	if (bitmap_empty(missing, n)) {
-		vec->n_done += n;
-		vec->n_skipped += n;
-		return KVM_DP_OK;
-	}
-	range.n = n_allowed(kvm, dp, gfn, n, missing, &result);
+	if (!any_missing(dp, gfn, n, &missing))
+		goto skip;
+	range.n = n_allowed(kvm, dp, gfn, n, &missing, &result);
+	if (!range.n && !kvm_presence_is_missing(&dp->presence, gfn))
+		goto skip;
 
 	if (range.n)
 		huge = grab_huge(t, gfn);
 	for (i = 0; i < range.n; i++) {
-		folios[i] = NULL;
-		if (!test_bit(i, missing))
+		if (!(missing & BIT(i)))
 			continue;
-		folios[i] = insert(dp, t, gfn + i, batch->folios[i], &huge,
-				   &result);
-		if (!folios[i] && result)
+		if (insert(dp, t, gfn + i, &batch->folios[i], &huge, &result))
+			inserted |= BIT(i);
+		else if (result)
 			break;
+		if (!huge)
+			locked |= inserted & BIT(i);
 	}
 	range.n = i;
 	if (!range.n)
 		goto out;
 
-	failed = kvm_presence_mark_present(&dp->presence, &range, changed,
+	failed = kvm_presence_mark_present(&dp->presence, &range, &changed,
 					   &n_changed);
-	for (i = 0; i < range.n; i++) {
-		if (!folios[i])
-			continue;
-		/*
-		 * A populate with zeros needs no folio and came first, or there
-		 * was no memory to note the change.  Zeros are right for the
-		 * one, and not seen by anybody for the other.
-		 */
-		if (!test_bit(i, changed))
-			clear_highpage(folio_file_page(folios[i],
-						       kvm_dp_target_index(t, gfn + i)));
-		if (folios[i] != huge) {
-			folio_unlock(folios[i]);
-			folio_put(folios[i]);
-		}
-	}
+	/*
+	 * A populate with zeros needs no folio and came first, or there was no
+	 * memory to note the change.  Zeros are right for the one, and not seen by
+	 * anybody for the other.
+	 */
+	inserted &= ~changed;
+	for_each_set_bit(i, &inserted, range.n)
+		clear_highpage(folio_file_page(locked & BIT(i) ? batch->folios[i] : huge,
+					       kvm_dp_target_index(t, gfn + i)));
+	for_each_set_bit(i, &locked, range.n)
+		folio_unlock(batch->folios[i]);
 	if (failed) {
 		result = KVM_DP_NOMEM;
 		goto out;
@@ -266,6 +277,10 @@ out:
 		folio_put(huge);
 	}
 	return result;
+skip:
+	vec->n_done += n;
+	vec->n_skipped += n;
+	return KVM_DP_OK;
 }
 
 /* Once a block is complete that has a huge folio, its mapping can be huge. */
@@ -278,7 +293,7 @@ static void collapse(struct kvm *kvm, struct kvm_dp *dp, gfn_t gfn,
 }
 
 static u32 populate_batch(struct kvm *kvm, struct kvm_dp *dp, gfn_t gfn,
-			  unsigned long n, const struct kvm_dp_batch *batch,
+			  unsigned long n, struct kvm_dp_batch *batch,
 			  struct kvm_dp_vec *vec)
 {
 	const struct kvm_dp_vec before = *vec;
@@ -400,7 +415,7 @@ int kvm_dp_populate_step(struct kvm_dp *dp, struct kvm_dp_vec *vec)
 	gfn_t gfn = vec->gfn + vec->n_done;
 	unsigned long n = min_t(u64, left, kvm_dp_block_left(gfn));
 	bool zero = vec->flags & KVM_DP_VEC_ZERO;
-	struct kvm_dp_batch batch;
+	struct kvm_dp_batch batch __uninitialized;
 	struct kvm *kvm;
 	int r = 0;
 

@@ -65,7 +65,8 @@ static long session_ioctl(struct file *file, unsigned int ioctl, unsigned long a
 	case KVM_DP_THAW:
 		return arg ? -EINVAL : kvm_dp_thaw(dp);
 	case KVM_DP_POPULATE:
-		return kvm_dp_populate(dp, uarg);
+		return kvm_dp_populate(session, uarg,
+				       file->f_flags & O_NONBLOCK);
 	case KVM_DP_EXTRACT:
 		return kvm_dp_extract(dp, uarg);
 	case KVM_DP_FAIL:
@@ -95,6 +96,7 @@ static __poll_t session_poll(struct file *file, poll_table *wait)
 	__poll_t mask = 0;
 
 	poll_wait(file, &dp->readers, wait);
+	smp_mb(); /* pairs with wq_has_sleeper() in waiter_add() */
 	if (!READ_ONCE(dp->kvm))
 		mask |= EPOLLHUP;
 	if ((session->rights & KVM_DP_RIGHT_EVENTS) && kvm_dp_has_event(dp))

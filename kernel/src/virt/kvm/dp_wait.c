@@ -135,7 +135,8 @@ static bool waiter_add(struct kvm_dp *dp, struct waiter *w)
 	atomic_inc(&dp->n_waiters);
 	/* Pairs with smp_mb() in kvm_dp_wake() and kvm_dp_wake_all(). */
 	smp_mb__after_atomic();
-	if (!kvm_presence_is_missing(&dp->presence, w->report.gfn) ||
+	if (!kvm_presence_is_missing_near(&dp->presence, &w->vcpu->dp.cursor,
+					  w->report.gfn) ||
 	    kvm_dp_is_poisoned(dp, w->report.gfn) ||
 	    !atomic_read(&dp->n_attached)) {
 		atomic_dec(&dp->n_waiters);
@@ -154,7 +155,7 @@ static bool waiter_add(struct kvm_dp *dp, struct waiter *w)
 	list_add_tail(&w->node, &bucket->waiters);
 	spin_unlock(&bucket->lock);
 
-	if (queued)
+	if (queued && wq_has_sleeper(&dp->readers))
 		wake_up_interruptible_poll(&dp->readers, EPOLLIN | EPOLLRDNORM);
 	return true;
 }
@@ -168,6 +169,12 @@ static void waiter_del(struct kvm_dp *dp, struct waiter *w)
 	spin_lock(&bucket->lock);
 	list_del(&w->node);
 	atomic_dec(&dp->n_waiters);
+
+	/* Only what is queued is changed by somebody without the bucket's lock. */
+	if (w->done && w->state == WAITER_REPORTED) {
+		spin_unlock(&bucket->lock);
+		return;
+	}
 
 	spin_lock(&dp->events_lock);
 	heir = w->state == WAITER_FOLLOWING || w->done ? NULL :
@@ -342,6 +349,8 @@ static void map_arrived(struct kvm_vcpu *vcpu, gfn_t gfn, u32 flags,
 		return;
 
 	kvm_arch_dp_map(vcpu, gfn, flags);
+	if (n_arrived == 1)
+		return;
 	for (other = start; other < end; other++) {
 		if (signal_pending(current) || need_resched())
 			break;
@@ -488,6 +497,22 @@ static bool take_event(struct kvm_dp_session *session, struct kvm_dp_event *ret_
 	return w;
 }
 
+/* Field by field, as get_vec() in dp_gmem.c. */
+static int put_event(const struct kvm_dp_event *event,
+		     struct kvm_dp_event __user *uevent)
+{
+	if (!user_write_access_begin(uevent, sizeof(*uevent)))
+		return -EFAULT;
+	unsafe_put_user(event->gfn, &uevent->gfn, fault);
+	unsafe_put_user(event->flags, &uevent->flags, fault);
+	unsafe_put_user(event->vcpu_id, &uevent->vcpu_id, fault);
+	user_write_access_end();
+	return 0;
+fault:
+	user_write_access_end();
+	return -EFAULT;
+}
+
 static bool is_readable(struct kvm_dp *dp)
 {
 	return kvm_dp_has_event(dp) || !READ_ONCE(dp->kvm);
@@ -518,7 +543,7 @@ ssize_t kvm_dp_read_events(struct kvm_dp_session *session, char __user *buf,
 				return r;
 			continue;
 		}
-		if (copy_to_user(buf + n, &event, sizeof(event))) {
+		if (put_event(&event, (void __user *)buf + n)) {
 			requeue(dp, session, &event.gfn);
 			return n ?: -EFAULT;
 		}

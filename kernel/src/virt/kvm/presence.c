@@ -31,6 +31,7 @@ void kvm_presence_init(struct kvm_presence *presence)
 {
 	xa_init_flags(&presence->blocks, XA_FLAGS_ACCOUNT);
 	presence->n_missing = 0;
+	presence->n_stores = 1;		/* which no cursor has seen */
 }
 
 /* Nobody else uses @presence any more. */
@@ -56,22 +57,55 @@ u64 kvm_presence_n_missing(struct kvm_presence *presence)
 	return n;
 }
 
+static bool entry_is_missing(void *entry, gfn_t gfn)
+{
+	struct kvm_presence_leaf *leaf = entry;
+
+	return entry && (xa_is_value(entry) ||
+			 test_bit(block_offset(gfn), leaf->missing));
+}
+
 bool __kvm_presence_is_missing(struct kvm_presence *presence, gfn_t gfn)
 {
-	struct kvm_presence_leaf *leaf;
-	bool missing = false;
-	void *entry;
+	bool missing;
 
 	rcu_read_lock();
-	entry = xa_load(&presence->blocks, block_index(gfn));
-	if (entry) {
-		leaf = entry;
-		missing = xa_is_value(entry) ||
-			  test_bit(block_offset(gfn), leaf->missing);
-	}
+	missing = entry_is_missing(xa_load(&presence->blocks, block_index(gfn)),
+				   gfn);
 	rcu_read_unlock();
 
 	return missing;
+}
+
+/*
+ * As long as no entry was stored, the entry found last still is the block's.  If one
+ * is stored right after the test, its leaf stays until rcu_read_unlock(), and
+ * whoever stores it is as late as if the lookup had come first.
+ */
+bool __kvm_presence_is_missing_near(struct kvm_presence *presence,
+				    struct kvm_presence_cursor *cursor, gfn_t gfn)
+{
+	unsigned long n_stores, index = block_index(gfn);
+	bool missing;
+
+	rcu_read_lock();
+	/* Pairs with smp_store_release() in entries_changed(). */
+	n_stores = smp_load_acquire(&presence->n_stores);
+	if (cursor->index != index || cursor->n_stores != n_stores) {
+		cursor->entry = xa_load(&presence->blocks, index);
+		cursor->index = index;
+		cursor->n_stores = n_stores;
+	}
+	missing = entry_is_missing(cursor->entry, gfn);
+	rcu_read_unlock();
+
+	return missing;
+}
+
+/* Under xa_lock, after an entry was stored or erased. */
+static void entries_changed(struct kvm_presence *presence)
+{
+	smp_store_release(&presence->n_stores, presence->n_stores + 1);
 }
 
 /* Is any block that [@start, @end) touches not complete? */
@@ -84,6 +118,16 @@ bool kvm_presence_any_block(struct kvm_presence *presence, gfn_t start, gfn_t en
 
 	return xa_find(&presence->blocks, &index, block_index(end - 1),
 		       XA_PRESENT);
+}
+
+/* The first GFN of [@start, @end) in a block that is not complete, or @end. */
+gfn_t kvm_presence_next_block(struct kvm_presence *presence, gfn_t start, gfn_t end)
+{
+	unsigned long index = block_index(start);
+
+	if (!xa_find(&presence->blocks, &index, block_index(end - 1), XA_PRESENT))
+		return end;
+	return max(start, (gfn_t)index << KVM_PRESENCE_BLOCK_SHIFT);
 }
 
 /* Is any GFN of [@start, @end) missing? */
@@ -140,6 +184,24 @@ static struct piece next_piece(struct piece p, const struct kvm_presence_range *
 	};
 }
 
+/* Most ranges are GFNs of one word: no need for pieces. */
+static bool range_is_in_word(const struct kvm_presence_range *range)
+{
+	return !range->bitmap &&
+	       block_offset(range->gfn) % BITS_PER_LONG + range->n <= BITS_PER_LONG;
+}
+
+static unsigned long word_mask(const struct kvm_presence_range *range)
+{
+	return GENMASK(range->n - 1, 0) << (range->gfn % BITS_PER_LONG);
+}
+
+static unsigned long *word_of(struct kvm_presence_leaf *leaf,
+			      const struct kvm_presence_range *range)
+{
+	return &leaf->missing[BIT_WORD(block_offset(range->gfn))];
+}
+
 /* The GFNs of the piece that the range selects, as bits of the word. */
 static unsigned long piece_mask(const struct piece *p,
 				const struct kvm_presence_range *range)
@@ -182,10 +244,13 @@ void kvm_presence_get(struct kvm_presence *presence, gfn_t gfn, unsigned long n,
 
 	rcu_read_lock();
 	entry = xa_load(&presence->blocks, block_index(gfn));
+	leaf = entry;
 	if (xa_is_value(entry)) {
 		bitmap_set(ret_bitmap, 0, n);
+	} else if (entry && range_is_in_word(&range)) {
+		*ret_bitmap = (READ_ONCE(*word_of(leaf, &range)) & word_mask(&range)) >>
+			      gfn % BITS_PER_LONG;
 	} else if (entry) {
-		leaf = entry;
 		for (p = first_piece(&range); p.done < n; p = next_piece(p, &range))
 			bitmap_write(ret_bitmap,
 				     READ_ONCE(leaf->missing[p.word]) >> p.shift,
@@ -203,8 +268,15 @@ static struct kvm_presence_leaf *leaf_alloc(void)
 static unsigned long leaf_set(struct kvm_presence_leaf *leaf,
 			      const struct kvm_presence_range *range)
 {
-	unsigned long n_changed = 0, old, mask;
+	unsigned long n_changed = 0, old, mask, *word;
 	struct piece p;
+
+	if (range_is_in_word(range)) {
+		word = word_of(leaf, range);
+		mask = word_mask(range) & ~*word;
+		WRITE_ONCE(*word, *word | mask);
+		return hweight_long(mask);
+	}
 
 	for (p = first_piece(range); p.done < range->n; p = next_piece(p, range)) {
 		mask = piece_mask(&p, range);
@@ -219,8 +291,18 @@ static unsigned long leaf_clear(struct kvm_presence_leaf *leaf,
 				const struct kvm_presence_range *range,
 				unsigned long *ret_changed)
 {
-	unsigned long n_changed = 0, old, mask;
+	unsigned long n_changed = 0, old, mask, *word;
 	struct piece p;
+
+	if (range_is_in_word(range)) {
+		word = word_of(leaf, range);
+		mask = word_mask(range) & *word;
+		/* Pairs with smp_rmb() in kvm_presence_is_missing(). */
+		smp_store_release(word, *word & ~mask);
+		if (ret_changed)
+			*ret_changed = mask >> range->gfn % BITS_PER_LONG;
+		return hweight_long(mask);
+	}
 
 	for (p = first_piece(range); p.done < range->n; p = next_piece(p, range)) {
 		mask = piece_mask(&p, range);
@@ -233,6 +315,21 @@ static unsigned long leaf_clear(struct kvm_presence_leaf *leaf,
 				     p.done, p.n);
 	}
 	return n_changed;
+}
+
+/* After GFNs of @range were set, or cleared; the first word says no to most. */
+static bool leaf_is_full(struct kvm_presence_leaf *leaf,
+			 const struct kvm_presence_range *range)
+{
+	return !~*word_of(leaf, range) &&
+	       bitmap_full(leaf->missing, KVM_PRESENCE_BLOCK_GFNS);
+}
+
+static bool leaf_is_empty(struct kvm_presence_leaf *leaf,
+			  const struct kvm_presence_range *range)
+{
+	return !*word_of(leaf, range) &&
+	       bitmap_empty(leaf->missing, KVM_PRESENCE_BLOCK_GFNS);
 }
 
 static unsigned long entry_n_missing(void *entry)
@@ -267,6 +364,7 @@ static int mark_block_missing(struct kvm_presence *presence, unsigned long index
 		xa_unlock(&presence->blocks);
 		return xa_err(old);
 	}
+	entries_changed(presence);
 	n = KVM_PRESENCE_BLOCK_GFNS - entry_n_missing(old);
 	presence->n_missing += n;
 	xa_unlock(&presence->blocks);
@@ -313,6 +411,7 @@ again:
 			return xa_err(entry);
 		}
 		if (!entry) {
+			entries_changed(presence);
 			spare = NULL;
 			goto out;
 		}
@@ -322,9 +421,10 @@ again:
 	if (!xa_is_value(entry)) {
 		leaf = entry;
 		changed = leaf_set(leaf, range);
-		if (bitmap_full(leaf->missing, KVM_PRESENCE_BLOCK_GFNS)) {
+		if (leaf_is_full(leaf, range)) {
 			/* Replaces an entry, hence neither allocates nor fails. */
 			__xa_store(&presence->blocks, index, ALL_MISSING, 0);
+			entries_changed(presence);
 			unused = leaf;
 		}
 	}
@@ -359,6 +459,7 @@ again:
 	entry = xa_load(&presence->blocks, index);
 	if (xa_is_value(entry) && range_is_block(range)) {
 		__xa_erase(&presence->blocks, index);
+		entries_changed(presence);
 		changed = range->n;
 		if (ret_changed)
 			bitmap_fill(ret_changed, range->n);
@@ -374,12 +475,14 @@ again:
 		if (xa_is_value(entry)) {
 			/* Replaces an entry, hence neither allocates nor fails. */
 			__xa_store(&presence->blocks, index, spare, 0);
+			entries_changed(presence);
 			leaf = spare;
 			spare = NULL;
 		}
 		changed = leaf_clear(leaf, range, ret_changed);
-		if (bitmap_empty(leaf->missing, KVM_PRESENCE_BLOCK_GFNS)) {
+		if (leaf_is_empty(leaf, range)) {
 			__xa_erase(&presence->blocks, index);
+			entries_changed(presence);
 			unused = leaf;
 		}
 	}

@@ -22,16 +22,20 @@
 
 struct kvm_presence {
 	struct xarray blocks;
-	u64 n_missing;			/* protected by blocks.xa_lock */
+	u64 n_missing;			/* protected by blocks.xa_lock, */
+	unsigned long n_stores;		/* as is changing this: of entries */
 };
 
 void kvm_presence_init(struct kvm_presence *presence);
 void kvm_presence_destroy(struct kvm_presence *presence);
 
 bool __kvm_presence_is_missing(struct kvm_presence *presence, gfn_t gfn);
+bool __kvm_presence_is_missing_near(struct kvm_presence *presence,
+				    struct kvm_presence_cursor *cursor, gfn_t gfn);
 bool kvm_presence_any_block(struct kvm_presence *presence, gfn_t start, gfn_t end);
 bool kvm_presence_any_missing(struct kvm_presence *presence, gfn_t start,
 			      gfn_t end);
+gfn_t kvm_presence_next_block(struct kvm_presence *presence, gfn_t start, gfn_t end);
 u64 kvm_presence_n_missing(struct kvm_presence *presence);
 
 /*
@@ -71,6 +75,22 @@ static inline bool kvm_presence_is_missing(struct kvm_presence *presence,
 		       __kvm_presence_is_missing(presence, gfn);
 
 	/* Pairs with smp_store_release() in leaf_clear(), and __xa_erase(). */
+	smp_rmb();
+	return missing;
+}
+
+/*
+ * The same for somebody who mostly asks about the block that he asked about last.
+ * @cursor, zeroed at first, is his alone.
+ */
+static inline bool kvm_presence_is_missing_near(struct kvm_presence *presence,
+						struct kvm_presence_cursor *cursor,
+						gfn_t gfn)
+{
+	bool missing = !xa_empty(&presence->blocks) &&
+		       __kvm_presence_is_missing_near(presence, cursor, gfn);
+
+	/* As above. */
 	smp_rmb();
 	return missing;
 }

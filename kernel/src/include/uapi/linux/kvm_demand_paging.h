@@ -70,6 +70,7 @@
 #define KVM_DP_CAP_FAIL		(1 << 9)
 #define KVM_DP_CAP_POISON	(1 << 10)
 #define KVM_DP_CAP_VCPU_MODE	(1 << 11)
+#define KVM_DP_CAP_TRANSFER_EVENTS (1 << 12)
 
 /*
  * Control fd
@@ -328,6 +329,13 @@ struct kvm_dp_vec {
  * (-EBUSY if it is not).  A hole is not allocated: its 4096 bytes at @addr are
  * set to zero and it is counted in @n_skipped.
  *
+ * @flags:  KVM_DP_POPULATE with KVM_DP_TRANSFER_EVENTS, which also needs
+ *          KVM_DP_RIGHT_EVENTS: once all is done, read events in the same call, at
+ *          most @n_events of them to @events.  As read() does, this waits for one
+ *          unless O_NONBLOCK.  Else @flags, @n_events and @events are 0.
+ * @n_events: out: how many were read.  0 is no error: there was none, a signal
+ *          came, or there is no VM any more.
+ *
  * Returns 0 if all is done, else stops at the first run whose @result is not
  * KVM_DP_OK and returns -EIO; -EINTR: call again with the same array.
  * -EOPNOTSUPP for VMs whose private memory the host cannot access, i.e. all but
@@ -338,9 +346,12 @@ struct kvm_dp_transfer {
 	__u32 n_vecs;
 	__u32 n_vecs_done;
 	__u32 flags;
-	__u32 pad;
-	__u64 reserved[2];
+	__u32 n_events;
+	__u64 events;
+	__u64 reserved;
 };
+
+#define KVM_DP_TRANSFER_EVENTS	(1 << 0)
 
 #define KVM_DP_MAX_VECS		1024
 

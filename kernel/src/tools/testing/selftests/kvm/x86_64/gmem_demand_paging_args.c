@@ -93,7 +93,7 @@ void test_reserved_refusals(void)
 	struct kvm_dp_vec vec = {
 		.gfn = DATA_GFN, .n_pages = 1, .addr = (uintptr_t)page,
 	};
-	struct kvm_dp_transfer t = { .vecs = (uintptr_t)&vec, .n_vecs = 1, .pad = 1 };
+	struct kvm_dp_transfer t = { .vecs = (uintptr_t)&vec, .n_vecs = 1, .n_events = 1 };
 	struct kvm_dp_mark m = {
 		.gfn = DATA_GFN, .n_pages = 1, .flags = KVM_DP_MARK_MISSING, .pad = 1,
 	};
@@ -110,12 +110,25 @@ void test_reserved_refusals(void)
 	EXPECT_ERRNO(ioctl(e.session, KVM_DP_DISCARD, &d), EINVAL);
 	EXPECT_ERRNO(ioctl(e.session, KVM_DP_QUERY, &q), EINVAL);
 	EXPECT_ERRNO(ioctl(e.session, KVM_DP_POPULATE, &t), EINVAL);
-	t.pad = 0;
-	t.reserved[1] = 1;
+	EXPECT_ERRNO(ioctl(e.session, KVM_DP_EXTRACT, &t), EINVAL);
+	t.n_events = 0;
+	t.events = (uintptr_t)page;
 	EXPECT_ERRNO(ioctl(e.session, KVM_DP_POPULATE, &t), EINVAL);
-	t.reserved[1] = 0;
-	t.flags = 1;
+	EXPECT_ERRNO(ioctl(e.session, KVM_DP_EXTRACT, &t), EINVAL);
+	t.flags = KVM_DP_TRANSFER_EVENTS;
 	EXPECT_ERRNO(ioctl(e.session, KVM_DP_POPULATE, &t), EINVAL);
+	t.n_events = 1;
+	EXPECT_ERRNO(ioctl(e.session, KVM_DP_EXTRACT, &t), EINVAL);
+	t.events = 0;
+	EXPECT_ERRNO(ioctl(e.session, KVM_DP_POPULATE, &t), EINVAL);
+	t.n_events = 0;
+	t.flags = KVM_DP_TRANSFER_EVENTS << 1;
+	EXPECT_ERRNO(ioctl(e.session, KVM_DP_POPULATE, &t), EINVAL);
+	EXPECT_ERRNO(ioctl(e.session, KVM_DP_EXTRACT, &t), EINVAL);
+	t.flags = 0;
+	t.reserved = 1;
+	EXPECT_ERRNO(ioctl(e.session, KVM_DP_POPULATE, &t), EINVAL);
+	EXPECT_ERRNO(ioctl(e.session, KVM_DP_EXTRACT, &t), EINVAL);
 	EXPECT_ERRNO(ioctl(e.session, KVM_DP_FREEZE, 1), EINVAL);
 	EXPECT_ERRNO(ioctl(e.session, KVM_DP_THAW, 1), EINVAL);
 	TEST_ASSERT_EQ(n_missing(e.session), DATA_NPAGES);

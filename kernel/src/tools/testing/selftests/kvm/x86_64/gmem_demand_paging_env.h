@@ -111,6 +111,7 @@ void test_refused_freeze(void);
 void test_prefault(void);
 void test_shared_memory(void);
 void test_unreadable_event(void);
+void test_reply(void);
 void test_slot_gone(void);
 void test_vm_gone(void);
 

@@ -364,6 +364,107 @@ void test_unreadable_event(void)
 	env_destroy(&e);
 }
 
+static void guest_read_two(void)
+{
+	volatile uint8_t *p = (void *)DATA_GVA;
+	int i;
+
+	for (i = 0; ; i += 2)
+		GUEST_SYNC(p[i * 4096] + p[(i + 1) * 4096]);
+}
+
+/* Populate a page and read events in one call: 0 or -errno. */
+static int reply(int fd, uint64_t gfn, uint8_t byte, void *events, uint32_t *n_events)
+{
+	uint8_t page[4096];
+	struct kvm_dp_vec vec = {
+		.gfn = gfn, .n_pages = 1, .addr = (uintptr_t)page,
+	};
+	struct kvm_dp_transfer t = {
+		.vecs = (uintptr_t)&vec, .n_vecs = 1, .flags = KVM_DP_TRANSFER_EVENTS,
+		.n_events = *n_events, .events = (uintptr_t)events,
+	};
+	int r;
+
+	memset(page, byte, sizeof(page));
+	r = ioctl(fd, KVM_DP_POPULATE, &t) ? -errno : 0;
+	if (r != -EPERM)
+		TEST_ASSERT_EQ(t.n_vecs_done, 1);
+	*n_events = t.n_events;
+	return r;
+}
+
+struct replying {
+	int fd;
+	uint32_t n_events;
+	int ret;
+	pid_t tid;
+};
+
+static void *reply_thread(void *arg)
+{
+	struct replying *r = arg;
+	struct kvm_dp_event event;
+
+	r->n_events = 1;
+	WRITE_ONCE(r->tid, gettid());
+	r->ret = reply(r->fd, DATA_GFN + 100, 1, &event, &r->n_events);
+	return NULL;
+}
+
+/* The answer to one event and the wait for the next are one call. */
+void test_reply(void)
+{
+	struct env e = env_create(KVM_DP_MODE_WAIT, guest_read_two);
+	struct sigaction sa = { .sa_handler = on_signal };
+	struct replying replying = { .fd = e.session };
+	int no_events = session_new(e.control, KVM_DP_RIGHT_POPULATE);
+	struct kvm_dp_event events[4];
+	pthread_t thread = run_start(e.vcpu), replier;
+	uint32_t n = 4;
+	void *nowhere;
+
+	TEST_ASSERT_EQ(read_event(e.session).gfn, DATA_GFN);
+	TEST_ASSERT_EQ(reply(no_events, DATA_GFN, 5, events, &n), -EPERM);
+	TEST_ASSERT_EQ(n_missing(e.session), DATA_NPAGES);
+
+	TEST_ASSERT_EQ(reply(e.session, DATA_GFN, 5, events, &n), 0);
+	TEST_ASSERT_EQ(n, 1);
+	TEST_ASSERT_EQ(events[0].gfn, DATA_GFN + 1);
+
+	TEST_ASSERT_EQ(fcntl(e.session, F_SETFL, O_NONBLOCK), 0);
+	TEST_ASSERT_EQ(reply(e.session, DATA_GFN + 1, 6, events, &n), 0);
+	TEST_ASSERT_EQ(n, 0);
+	TEST_ASSERT_EQ(run_join(thread), 0);
+	assert_sync(e.vcpu, 11);
+	TEST_ASSERT_EQ(fcntl(e.session, F_SETFL, 0), 0);
+
+	/* What cannot be handed over is not lost, and the page has arrived. */
+	nowhere = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	TEST_ASSERT(nowhere != MAP_FAILED, "mmap: %s", strerror(errno));
+	thread = run_start(e.vcpu);
+	TEST_ASSERT_EQ(read_event(e.session).gfn, DATA_GFN + 2);
+	n = 1;
+	TEST_ASSERT_EQ(reply(e.session, DATA_GFN + 2, 7, nowhere, &n), -EFAULT);
+	TEST_ASSERT_EQ(read_event(e.session).gfn, DATA_GFN + 3);
+	populate(e.session, DATA_GFN + 3, 8);
+	TEST_ASSERT_EQ(run_join(thread), 0);
+	assert_sync(e.vcpu, 15);
+	munmap(nowhere, 4096);
+
+	/* A signal ends the wait, not the call. */
+	sigaction(SIGUSR1, &sa, NULL);
+	pthread_create(&replier, NULL, reply_thread, &replying);
+	wait_asleep(&replying.tid);
+	pthread_kill(replier, SIGUSR1);
+	TEST_ASSERT(join_in_time(replier), "still waiting after a signal");
+	TEST_ASSERT_EQ(replying.ret, 0);
+	TEST_ASSERT_EQ(replying.n_events, 0);
+
+	close(no_events);
+	env_destroy(&e);
+}
+
 /* Who waits for a page of a memslot that goes wants something else now. */
 void test_slot_gone(void)
 {

@@ -606,7 +606,7 @@ static void invalid_populate(struct ctx *c, const struct invalid *v, int what)
 		t.flags = 1u << rnd(&c->rng, 32);
 		break;
 	case 2:
-		t.reserved[1] = 1;
+		t.reserved = 1;
 		break;
 	case 3:
 		t.vecs = (uintptr_t)v->nowhere;

@@ -88,6 +88,7 @@ static const struct {
 	{ "prefault", test_prefault },
 	{ "shared_memory", test_shared_memory },
 	{ "unreadable_event", test_unreadable_event },
+	{ "reply", test_reply },
 	{ "slot_gone", test_slot_gone },
 	{ "slow_bitmap", test_slow_bitmap, userfaultfd_absent },
 	{ "slow_populate", test_slow_populate, userfaultfd_absent },
