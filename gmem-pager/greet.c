@@ -277,6 +277,10 @@ static int party_state(struct party *party, const atomic_bool *caller_stop, uint
 	} else if (link->shut || atomic_load(caller_stop)) {
 		r = -ECANCELED;
 		snprintf(ret_error, error_len, "stopped before a source had connected");
+	} else if (link->channel == NULL && party->config.accept_until_us != 0 &&
+		   stats_now_us() > party->config.accept_until_us) {
+		r = -ETIMEDOUT;
+		snprintf(ret_error, error_len, "the source did not come back in time");
 	} else if (link->channel == NULL && party->fatal < 0) {
 		r = party->fatal;
 		snprintf(ret_error, error_len, "%s", party->fatal_error);

@@ -20,7 +20,7 @@ static int prepare(void *opaque)
 	return source_prepare(opaque);
 }
 
-static int start(void *opaque, const struct states *states, char *ret_error, size_t error_len)
+static int start(void *opaque, struct states *states, char *ret_error, size_t error_len)
 {
 	return source_start(opaque, states, ret_error, error_len);
 }

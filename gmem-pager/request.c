@@ -206,6 +206,12 @@ static void handle_run(struct service *service, uint32_t seq)
 	char error[SESSION_ERROR_LEN] = "";
 	int r = config->ops->run == NULL ? -EPROTO : config->ops->run(config->opaque);
 
+	if (r == -EAGAIN) {	/* the connection was lost: asked again until START has come again */
+		service->pending = PROTO_RUN;
+		service->pending_seq = seq;
+		return;
+	}
+	service->pending = 0;
 	if (r == -EINVAL)
 		snprintf(error, sizeof(error), "START has not come yet");
 	else if (r < 0)
@@ -266,7 +272,9 @@ void request_settle(struct service *service)
 	const enum gmem_phase phase = session_get_phase(service->config->session, &status, error);
 	const enum gmem_phase wanted = service->pending == PROTO_START ? GMEM_PHASE_RUNNING : GMEM_PHASE_ACCEPTED;
 
-	if (service->pending == 0 || service->vmm_fd < 0 || phase < wanted)
+	if (service->pending == PROTO_RUN && service->vmm_fd >= 0)
+		handle_run(service, service->pending_seq);
+	if (service->pending == 0 || service->pending == PROTO_RUN || service->vmm_fd < 0 || phase < wanted)
 		return;
 	if (phase < GMEM_PHASE_ABORTED)
 		status = 0;

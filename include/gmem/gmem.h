@@ -90,6 +90,14 @@ enum gmem_phase {
 	GMEM_PHASE_FAILED = 7,		/**< ended after START: see gmem_last_error() */
 };
 
+/** What the service knows of its connection to the other side. */
+enum gmem_link {
+	GMEM_LINK_NONE = 0,		/**< there was none yet */
+	GMEM_LINK_UP = 1,
+	GMEM_LINK_RECONNECTING = 2,	/**< lost; tries to get it back */
+	GMEM_LINK_LOST = 3,		/**< not back in the configured time; it waits on, the operator decides */
+};
+
 /** Counters of a move; pages are 4 KiB. */
 struct gmem_progress {
 	enum gmem_phase phase;
@@ -107,6 +115,9 @@ struct gmem_progress {
 	char transport[16];		/**< "nng" */
 	char cipher[32];
 	char handshake[48];
+	enum gmem_link link;
+	uint32_t n_resumed;		/**< connections that went on with the move after a lost one */
+	uint64_t silent_us;		/**< since the other side was last heard; 0 while it is connected */
 };
 
 /**

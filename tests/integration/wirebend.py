@@ -30,7 +30,7 @@ PREAMBLE_MAGIC = b"GMEMLANE"
 PREAMBLE_LEN = 48
 LANES = ("control", "urgent", "bulk")
 OPS = {"BIND": 1, "STATE": 2, "MANIFEST": 3, "START": 4, "STARTED": 5, "ABORT": 6, "COMPLETE": 7, "RELEASED": 8,
-       "REQUEST": 9, "PAGES": 10, "CREDIT": 11, "ERROR": 12, "PING": 13}
+       "REQUEST": 9, "PAGES": 10, "CREDIT": 11, "ERROR": 12, "PING": 13, "MAP": 14}
 OP_NAMES = {number: name for name, number in OPS.items()}
 
 # A record: 32 bytes of header (class, op, lane, direction, ...), the body padded to its class, a tag of 16.
