@@ -100,12 +100,13 @@ static int send_preliminaries(struct source *source, const struct states *states
 	return 0;
 }
 
-/* Let the lanes' threads have the manifest; they answer once the phase is STARTED. */
-static int publish(struct source *source, struct manifest *manifest)
+int source_publish(struct source *source, struct manifest *manifest)
 {
 	source->sent = calloc(bitmap_words(manifest->n_pages), sizeof(*source->sent));
-	if (source->sent == NULL)
+	if (source->sent == NULL) {
+		manifest_free(manifest);
 		return -ENOMEM;
+	}
 	atomic_store(&source->session.stats.pages_total, manifest->n_pages);
 	atomic_store(&source->manifest, manifest);
 	return 0;
@@ -232,11 +233,9 @@ static int send_all(struct source *source, struct states *states, char *ret_erro
 	int r = send_preliminaries(source, states, &manifest, hash, ret_error, error_len);
 
 	if (r == 0) {
-		r = publish(source, manifest);
-		if (r < 0) {
+		r = source_publish(source, manifest);
+		if (r < 0)
 			snprintf(ret_error, error_len, "no memory to keep track of pages");
-			manifest_free(manifest);
-		}
 	}
 	return r == 0 ? commit(source, hash, states, ret_error, error_len) : r;
 }
@@ -246,6 +245,12 @@ int source_start(struct source *source, struct states *states, char *ret_error, 
 	struct session *session = &source->session;
 	int r;
 
+	/* In doubt since the process before this one: what it had of START came again. */
+	if (!session->has_control && source->guest != NULL &&
+	    session_get_phase(session, NULL, NULL) == GMEM_PHASE_STARTED) {
+		keep_states(source, states);
+		return session_connect(session);
+	}
 	if (session_get_phase(session, NULL, NULL) != GMEM_PHASE_ACCEPTED) {
 		snprintf(ret_error, error_len, "no destination has accepted: call gmem_source_prepare first");
 		return session_has_ended(session) ? -ECANCELED : -EINVAL;

@@ -175,8 +175,6 @@ int pager_new(const struct session_config *config, struct pager **ret_pager, cha
 	wanted_init(&pager->wanted);
 	states_init(&pager->states);
 	states_init(&pager->again);
-	if (ledger_state(pager->session.ledger) == ATTEST_STATE_RUNNING)
-		pager->session.phase = GMEM_PHASE_RUNNING;	/* another process let the guest run */
 	r = config->transport->listen(config->address, &pager->listener);
 	if (r < 0) {
 		snprintf(ret_error, error_len, "cannot listen on %s: %s", config->address, strerror(-r));
@@ -210,11 +208,13 @@ int pager_attach(struct pager *pager, struct backend *backend, const struct gmem
 
 	if (pager->guest != NULL)
 		return -EALREADY;
-	r = guest_new(backend, regions, n_regions, true, &pager->guest, ret_error, error_len);
+	r = session_check_attach(&pager->session, ret_error, error_len);
+	if (r == 0)
+		r = guest_new(backend, regions, n_regions, true, &pager->guest, ret_error, error_len);
 	if (r < 0)
 		return r;
 	/* One that goes on has pages already: the kernel knows which. */
-	if (!ledger_was_resumed(pager->session.ledger))
+	if (!pager->session.again)
 		r = guest_check_missing(pager->guest, ret_error, error_len);
 	atomic_store(&pager->guest->may_convert, ledger_state(pager->session.ledger) == ATTEST_STATE_RUNNING);
 	if (r == 0)
@@ -366,8 +366,10 @@ void pager_tick(struct pager *pager)
 	if (session_get_phase(&pager->session, NULL, NULL) != GMEM_PHASE_RUNNING || pager->guest == NULL)
 		return;
 	pager_check_complete(pager);
-	if (atomic_load(&pager->manifest) == NULL || !atomic_load(&pager->session.live))
+	if (atomic_load(&pager->manifest) == NULL || !atomic_load(&pager->session.live)) {
+		pager->stall.patience_us = 0;	/* the silence of a lost connection is no lost page */
 		return;
+	}
 	if (stall_tick(&pager->stall, filled, filled + atomic_load(&pager->session.stats.pages_duplicate),
 		       stats_now_us()))
 		pager_sweep(pager);

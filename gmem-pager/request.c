@@ -45,7 +45,8 @@ static void handle_hello(struct service *service, const struct vmmsock_message *
 }
 
 /* -EPROTO: descriptors and flags do not go together. */
-static int unpack_regions(const struct vmmsock_message *message, struct gmem_region *ret_regions, size_t *ret_n)
+static int unpack_regions(const struct vmmsock_message *message, struct gmem_region *ret_regions, size_t *ret_n,
+			  bool *ret_again)
 {
 	struct proto_attach attach;
 	size_t fd = 1, i;
@@ -53,8 +54,9 @@ static int unpack_regions(const struct vmmsock_message *message, struct gmem_reg
 	if (message->header.len != sizeof(attach) || message->n_fds == 0)
 		return -EPROTO;
 	memcpy(&attach, message->body, sizeof(attach));
-	if (attach.n_regions == 0 || attach.n_regions > GMEM_MAX_REGIONS)
+	if (attach.n_regions == 0 || attach.n_regions > GMEM_MAX_REGIONS || (attach.flags & ~PROTO_ATTACH_AGAIN) != 0)
 		return -EINVAL;
+	*ret_again = (attach.flags & PROTO_ATTACH_AGAIN) != 0;
 	for (i = 0; i < attach.n_regions; i++) {
 		ret_regions[i] = (struct gmem_region){
 			.gpa = attach.regions[i].gpa, .size = attach.regions[i].size,
@@ -80,7 +82,8 @@ static void handle_attach(struct service *service, struct vmmsock_message *messa
 	size_t n_regions = 0;
 	int r;
 
-	r = service->attached ? -EALREADY : unpack_regions(message, regions, &n_regions);
+	r = service->attached ? -EALREADY : unpack_regions(message, regions, &n_regions,
+							     &config->session->again);
 	if (r == 0) {
 		r = config->open_backend(message->fds[0], &backend);
 		if (r < 0)

@@ -54,6 +54,44 @@ static int open_ledger(struct session *session)
 	return ledger_open(&ledger_config, &session->ledger);
 }
 
+/* Where the process before this one was. */
+static void go_on(struct session *session)
+{
+	switch (ledger_state(session->ledger)) {
+	case ATTEST_STATE_IN_DOUBT:
+		session->phase = GMEM_PHASE_STARTED;
+		break;
+	case ATTEST_STATE_GIVEN:
+	case ATTEST_STATE_RUNNING:
+		session->phase = GMEM_PHASE_RUNNING;
+		break;
+	default:
+		session->phase = GMEM_PHASE_CONNECTING;
+	}
+	session->health.state = GMEM_LINK_RECONNECTING;
+	session->health.lost_us = stats_now_us();
+	log_info("going on with a session that is %s",
+		 session_table_state_name(ledger_state(session->ledger)));
+}
+
+/* The VM of a session that has begun comes from the VMM that had it, and no other VM does. */
+int session_check_attach(const struct session *session, char *ret_error, size_t error_len)
+{
+	const bool begun = ledger_was_resumed(session->ledger);
+
+	if (session->again && !begun) {
+		snprintf(ret_error, error_len, "this service knows nothing of the move: start it with the ticket and the "
+			 "state directory of the one before");
+		return -ENXIO;
+	}
+	if (!session->again && begun && session->phase >= GMEM_PHASE_STARTED) {
+		snprintf(ret_error, error_len, "this session's guest is that of another VMM, and that one has to hand it "
+			 "over again");
+		return -EEXIST;
+	}
+	return 0;
+}
+
 int session_init(struct session *session, const struct session_config *config, const struct session_ops *ops,
 		 char *ret_error, size_t error_len)
 {
@@ -84,6 +122,8 @@ int session_init(struct session *session, const struct session_config *config, c
 	pthread_cond_init(&session->changed, NULL);
 	pthread_rwlock_init(&session->link_lock, NULL);
 	link_init(&session->link);
+	if (ledger_was_resumed(session->ledger))
+		go_on(session);
 	return 0;
 }
 

@@ -112,6 +112,7 @@ struct session {
 	char error[SESSION_ERROR_LEN];	/* lock */
 	bool control_done;		/* lock */
 	bool has_control;		/* owner's thread */
+	bool again;			/* owner's; the VM that is being attached was attached to a process before this one */
 	pthread_t control;
 	atomic_bool stop;
 	int stop_fd;			/* readable once stop is set */
@@ -131,6 +132,9 @@ int session_init(struct session *session, const struct session_config *config, c
 		 char *ret_error, size_t error_len);
 /* After session_stop(). */
 void session_fini(struct session *session);
+
+/* Owner: may the VM that the VMM hands over be this session's?  -ENXIO, -EEXIST, with a sentence. */
+int session_check_attach(const struct session *session, char *ret_error, size_t error_len);
 
 /* Start the control thread: connect, then serve the control lane. */
 int session_connect(struct session *session);

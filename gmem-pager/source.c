@@ -255,21 +255,76 @@ void source_free(struct source *source)
 	free(source);
 }
 
+/*
+ * The process before this one froze the VM.  If it is not frozen now it may have run on since, and what
+ * is in its memory is not what START described.
+ */
+static int check_frozen(struct source *source, char *ret_error, size_t error_len)
+{
+	struct backend *backend = source->guest->backend;
+	int r = backend->ops->freeze(backend);
+
+	if (r == -EALREADY)
+		return 0;
+	if (r == 0)
+		(void)backend->ops->thaw(backend);
+	snprintf(ret_error, error_len, "the VM is not frozen any more: it may have run since START, and its memory cannot "
+		 "be given to the destination");
+	return -ESTALE;
+}
+
+/* With START gone: the same manifest as then, of the same frozen VM. */
+static int take_up(struct source *source, char *ret_error, size_t error_len)
+{
+	struct manifest *manifest = NULL;
+	int r = check_frozen(source, ret_error, error_len);
+
+	if (r == 0)
+		r = guest_survey(source->guest, &manifest, ret_error, error_len);
+	if (r == 0)
+		r = source_publish(source, manifest);
+	if (r < 0 && ret_error[0] == '\0')
+		snprintf(ret_error, error_len, "cannot take up the VM: %s", strerror(-r));
+	return r;
+}
+
 int source_attach(struct source *source, struct backend *backend, const struct gmem_region *regions,
 		  size_t n_regions, char *ret_error, size_t error_len)
 {
+	struct session *session = &source->session;
+	int r;
+
 	if (source->guest != NULL)
 		return -EALREADY;
-	return guest_new(backend, regions, n_regions, false, &source->guest, ret_error, error_len);
+	r = session_check_attach(session, ret_error, error_len);
+	if (r == 0)
+		r = guest_new(backend, regions, n_regions, false, &source->guest, ret_error, error_len);
+	if (r < 0)
+		return r;
+	if (session->phase >= GMEM_PHASE_STARTED)
+		r = take_up(source, ret_error, error_len);
+	/* In doubt, START may have to be sent again, and its states come first: source_start(). */
+	if (r == 0 && ledger_was_resumed(session->ledger) && session->phase != GMEM_PHASE_STARTED)
+		r = session_connect(session);
+	if (r < 0) {
+		source->guest->backend = NULL;	/* the caller's still */
+		guest_free(source->guest);
+		source->guest = NULL;
+	}
+	return r;
 }
 
 int source_prepare(struct source *source)
 {
+	struct session *session = &source->session;
+
 	if (source->guest == NULL)
 		return -EINVAL;
-	if (session_get_phase(&source->session, NULL, NULL) != GMEM_PHASE_IDLE)
+	if (ledger_was_resumed(session->ledger))
+		return session->has_control ? 0 : -EALREADY;	/* it dialled as soon as it had the VM */
+	if (session_get_phase(session, NULL, NULL) != GMEM_PHASE_IDLE)
 		return -EALREADY;
-	return session_connect(&source->session);
+	return session_connect(session);
 }
 
 bool source_claim(struct source *source, uint64_t index)

@@ -69,6 +69,9 @@ bool source_claim(struct source *source, uint64_t index);
 int source_send_run(struct source *source, enum attest_lane id, uint64_t index, uint32_t n_pages, uint8_t *body,
 		    uint32_t *ret_body_len);
 
+/* Let the lanes' threads have @manifest; they answer once the phase is STARTED.  -ENOMEM: it is freed. */
+int source_publish(struct source *source, struct manifest *manifest);
+
 /* Control thread, a MAP record.  -EPROTO. */
 int source_take_map(struct source *source, const uint8_t *body, uint32_t body_len);
 
