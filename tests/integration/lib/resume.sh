@@ -2,6 +2,8 @@
 # Moves that lose a connection, a process or a host, and go on.  Source it before
 # test.sh: it makes the guest small and notices a silent peer early.
 
+# A guest that has to wait for 20 s says so, if it is let: its watchdogs look at wall time.
+guest_more="nosoftlockup rcupdate.rcu_cpu_stall_suppress=1"
 mem_mib=${mem_mib:-160} peer_timeout_s=${peer_timeout_s:-6} resume_timeout_s=${resume_timeout_s:-300}
 . "$(dirname "$0")/lib/spoil.sh"
 
