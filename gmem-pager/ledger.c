@@ -13,6 +13,7 @@
 #include <attest/session/record_file.h>
 
 #include "ledger.h"
+#include "notes.h"
 
 struct ledger {
 	int dir_fd;
@@ -56,6 +57,32 @@ uint64_t ledger_next_connection(const struct ledger *ledger)
 bool ledger_was_resumed(const struct ledger *ledger)
 {
 	return ledger->resumed;
+}
+
+void ledger_note_status(struct ledger *ledger, const char *line)
+{
+	char name[RECORD_FILE_NAME_LEN];
+
+	record_file_name(&ledger->session.record, name);
+	if (line == NULL)
+		notes_remove(ledger->dir_fd, name, NOTES_STATUS);
+	else if (ledger->lock_fd >= 0)
+		(void)notes_write(ledger->dir_fd, name, NOTES_STATUS, line);	/* the log has it, too */
+}
+
+bool ledger_take_command(struct ledger *ledger, struct attest_session_command *ret_command)
+{
+	char name[RECORD_FILE_NAME_LEN], line[NOTES_LINE_MAX];
+	int r;
+
+	if (ledger->lock_fd < 0)
+		return false;
+	record_file_name(&ledger->session.record, name);
+	r = notes_read(ledger->dir_fd, name, NOTES_COMMAND, line);
+	if (r == -ENOENT)
+		return false;
+	notes_remove(ledger->dir_fd, name, NOTES_COMMAND);
+	return r == 0 && notes_get_command(line, ret_command) == 0;
 }
 
 void ledger_disconnected(struct ledger *ledger)
@@ -300,8 +327,10 @@ void ledger_close(struct ledger *ledger)
 {
 	if (ledger == NULL)
 		return;
-	if (ledger->lock_fd >= 0)
+	if (ledger->lock_fd >= 0) {
+		ledger_note_status(ledger, NULL);
 		close(ledger->lock_fd);
+	}
 	close(ledger->dir_fd);
 	sodium_memzero(ledger->session.token, sizeof(ledger->session.token));
 	free(ledger);

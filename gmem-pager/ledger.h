@@ -64,6 +64,12 @@ uint64_t ledger_next_connection(const struct ledger *ledger);
 /* Did ledger_open() find a record to go on with? */
 bool ledger_was_resumed(const struct ledger *ledger);
 
+/* Beside the record, for gmemctl: how it is now (notes.h); NULL: nothing, as after the end. */
+void ledger_note_status(struct ledger *ledger, const char *line);
+
+/* Is there an operator's command for the process that holds the session?  It is taken away. */
+bool ledger_take_command(struct ledger *ledger, struct attest_session_command *ret_command);
+
 /* The connection is gone. */
 void ledger_disconnected(struct ledger *ledger);
 

@@ -183,28 +183,86 @@ bool session_try_again(struct session *session, const char *error)
 	return !atomic_load(&session->stop);
 }
 
+static void say_when(const struct session_health *health, char *ret_when, size_t len)
+{
+	struct tm tm;
+
+	snprintf(ret_when, len, "never by this process");
+	if (health->good_us != 0 && gmtime_r(&health->good_time, &tm) != NULL)
+		strftime(ret_when, len, "at %Y-%m-%dT%H:%M:%SZ", &tm);
+}
+
+/* One line for people; the lock is held. */
+static void describe(const struct session *session, char *ret_line, size_t len)
+{
+	const struct session_health *health = &session->health;
+	const bool pager = session->config->role == ATTEST_RESPONDER;
+	char when[40];
+
+	say_when(health, when, sizeof(when));
+	switch (health->state) {
+	case GMEM_LINK_UP:
+		snprintf(ret_line, len, "connected; %u times again after a loss", health->n_resumed);
+		break;
+	case GMEM_LINK_RECONNECTING:
+		snprintf(ret_line, len, "connection lost, trying to get it back: %s; last heard %s", health->error, when);
+		break;
+	case GMEM_LINK_LOST:
+		snprintf(ret_line, len, "LOST: the other side has not come back in %d ms; last heard %s. %s If it comes back "
+			 "it goes on; if it never will: gmemctl session abandon. (%.60s)", session->config->resume_ms, when,
+			 pager ? "The guest stays stopped on the pages that are missing here." :
+			 "The VM stays frozen here.", health->error);
+		break;
+	default:
+		snprintf(ret_line, len, "not connected yet");
+	}
+}
+
+/* The guest is given up; only while nobody could bring it on anyway. */
+static void abandon(struct session *session, const struct attest_session_command *command)
+{
+	const struct attest_session_input input = { .event = ATTEST_EVENT_OP_ABANDON, .command = command };
+	int r = -EBUSY;
+
+	pthread_mutex_lock(&session->lock);
+	if (!session->ended && session->health.state == GMEM_LINK_LOST)
+		r = ledger_step(session->ledger, &input, NULL);
+	if (r == 0) {
+		snprintf(session->error, sizeof(session->error), "abandoned by uid %u: %.150s", command->uid,
+			 command->reason);
+		session->ended = true;
+		session->ended_us = stats_now_us();
+		session->phase = GMEM_PHASE_FAILED;
+		session->status = -ECANCELED;
+		pthread_cond_broadcast(&session->changed);
+	}
+	pthread_mutex_unlock(&session->lock);
+	if (r == 0)
+		log_error("move failed: %s", session->error);
+	else
+		log_warn("an operator's abandon was refused: %s", r == -EBUSY ? "the other side is not LOST" : strerror(-r));
+}
+
 void session_tick(struct session *session)
 {
 	struct session_health *health = &session->health;
-	char when[32] = "never", error[SESSION_ERROR_LEN];
-	struct tm tm;
-	bool found;
+	struct attest_session_command command;
+	char line[SESSION_ERROR_LEN + 200];
+	enum gmem_link told = health->told;
+	bool lost;
 
 	pthread_mutex_lock(&session->lock);
-	found = health->state == GMEM_LINK_RECONNECTING && !session->ended && is_waited_for_without_end(session) &&
-		stats_now_us() - health->lost_us >= (uint64_t)session->config->resume_ms * 1000u;
-	if (found) {
+	lost = health->state == GMEM_LINK_RECONNECTING && !session->ended && is_waited_for_without_end(session) &&
+	       stats_now_us() - health->lost_us >= (uint64_t)session->config->resume_ms * 1000u;
+	if (lost)
 		health->state = GMEM_LINK_LOST;
-		if (health->good_us != 0 && gmtime_r(&health->good_time, &tm) != NULL)
-			strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
-		memcpy(error, health->error, sizeof(error));
-	}
+	health->told = health->state;
+	describe(session, line, sizeof(line));
 	pthread_mutex_unlock(&session->lock);
-	if (found)
-		log_error("LOST: the other side has not come back in %d ms (%s); it was last heard at %s. %s",
-			  session->config->resume_ms, error, when, session->config->role == ATTEST_RESPONDER ?
-			  "The guest runs here until it wants a page that is missing, and waits for that one. If the "
-			  "source comes back it goes on; if it never will: gmemctl session abandon" :
-			  "The VM stays frozen here. If the destination comes back it goes on; if it never will: "
-			  "gmemctl session abandon");
+	if (lost)
+		log_error("%s", line);
+	if (told != health->told)
+		ledger_note_status(session->ledger, line);
+	if (ledger_take_command(session->ledger, &command))
+		abandon(session, &command);
 }

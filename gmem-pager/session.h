@@ -87,6 +87,7 @@ struct session_ops {
 /* What is known of the connection; its lock is the session's. */
 struct session_health {
 	enum gmem_link state;
+	enum gmem_link told;		/* owner's: what stands beside the record */
 	bool lost;			/* it failed, and the control thread has not dropped it yet */
 	int status;			/* of the loss, -errno */
 	char error[SESSION_ERROR_LEN];	/* the loss in a sentence */

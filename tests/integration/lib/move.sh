@@ -73,14 +73,14 @@ guest_boot() {
 	"$BED" spawn A vmm -- "$vmm" --kernel "$GMEM_BZIMAGE" --initrd "$GMEM_BUILD/tests/vmm/guest/gmem-guest.cpio" \
 		--mem "$mem_mib" --vcpus "$vcpus" ${guest_append:+--append "$guest_append"} \
 		--console $share/a.console --report $share/a.json \
-		--gmem-source $sock/source.sock --control $sock/vmm.sock "$@" || fail "the VMM does not start"
+		--service-wait "${service_wait_s:-600}" --gmem-source $sock/source.sock --control $sock/vmm.sock "$@" || fail "the VMM does not start"
 	wait_socket A $sock/vmm.sock vmm
 }
 
 # guest_incoming [OPTION]...: the VMM on B that waits for it.
 guest_incoming() {
 	"$BED" spawn B vmm -- "$vmm" --incoming $sock/pager.sock --mem "$mem_mib" --vcpus "$vcpus" \
-		--console $share/b.console --report $share/b.json --control $sock/vmm.sock "$@" ||
+		--service-wait "${service_wait_s:-600}" --console $share/b.console --report $share/b.json --control $sock/vmm.sock "$@" ||
 		fail "the receiving VMM does not start"
 	wait_socket B $sock/vmm.sock vmm
 }

@@ -4,7 +4,7 @@
 
 # A guest that has to wait for 20 s says so, if it is let: its watchdogs look at wall time.
 guest_more="nosoftlockup rcupdate.rcu_cpu_stall_suppress=1"
-mem_mib=${mem_mib:-160} peer_timeout_s=${peer_timeout_s:-6} resume_timeout_s=${resume_timeout_s:-300}
+fixed_mib=64 mem_mib=${mem_mib:-160} peer_timeout_s=${peer_timeout_s:-6} resume_timeout_s=${resume_timeout_s:-300}
 . "$(dirname "$0")/lib/spoil.sh"
 
 # The guest runs at B, its fixed pages at A are hashed, and most of its memory is still there.
