@@ -225,7 +225,7 @@ static int ask(const struct ctl *ctl, const char *name, const struct attest_sess
 		return complain(CTL_REFUSED, name, "the process that has this session does not abandon it: its other side "
 				"is not LOST (gmemctl session show)");
 	if (r == -ETIMEDOUT)
-		return complain(CTL_RUNNING, name, "the process that has this session does not answer: end it first");
+		return complain(CTL_RUNNING, name, "the process that has this session does not answer: end that process first");
 	return r < 0 ? complain(CTL_RECORD, name, ctl_print_unreadable(r)) : CTL_OK;
 }
 

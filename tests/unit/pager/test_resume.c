@@ -4,13 +4,16 @@
  * page that was present is written again.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <attest/session/record_file.h>
 
 #include "bent.h"
 #include "check.h"
 #include "duo.h"
+#include "notes.h"
 
 #define N_PRIVATE 2048u
 #define N_SHARED 64u
@@ -167,7 +170,7 @@ static void cut_at(bool by_pager, enum attest_lane lane, enum attest_op op, int 
 	else
 		duo.source_config.transport = &bent_transport;
 	bent_set(lane, op, nth, act);
-	atomic_store(&duo.pager_vm.populate_delay_us, 5000);
+	atomic_store(&duo.pager_vm.populate_delay_us, 20000);
 	CU_ASSERT_EQUAL_FATAL(duo_prepare(&duo), 0);
 	CU_ASSERT_EQUAL_FATAL(source_start(duo.source, &duo.states, duo.error, sizeof(duo.error)), 0);
 	CU_ASSERT_EQUAL_FATAL(duo_wait_pager(&duo, GMEM_PHASE_STARTED), GMEM_PHASE_STARTED);
@@ -265,6 +268,91 @@ static void test_lost_is_shown_and_can_end(void)
 	finish(&duo, 2);
 }
 
+static void command(struct duo *duo, const char *line)
+{
+	char name[RECORD_FILE_NAME_LEN];
+	struct attest_session_record record = { .role = ATTEST_RESPONDER };
+	struct attest_session_command parsed;
+	int dir_fd = open(duo->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	memcpy(record.ticket_id, duo->pager_config.ticket_id, ATTEST_ID_LEN);
+	record_file_name(&record, name);
+	CU_ASSERT_EQUAL(notes_get_command(line, &parsed), 0);
+	CU_ASSERT_EQUAL(notes_write(dir_fd, name, NOTES_COMMAND, line), 0);
+	session_tick(&duo->pager->session);
+	close(dir_fd);
+}
+
+/* What the process says of its connection, beside its record. */
+static const char *note(struct duo *duo)
+{
+	static char line[NOTES_LINE_MAX];
+	struct attest_session_record record = { .role = ATTEST_RESPONDER };
+	char name[RECORD_FILE_NAME_LEN];
+	int dir_fd = open(duo->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	memcpy(record.ticket_id, duo->pager_config.ticket_id, ATTEST_ID_LEN);
+	record_file_name(&record, name);
+	if (notes_read(dir_fd, name, NOTES_STATUS, line) < 0)
+		line[0] = '\0';
+	close(dir_fd);
+	return line;
+}
+
+static void test_abandon(void)
+{
+	struct gmem_progress progress = { .link = GMEM_LINK_NONE };
+	struct duo duo;
+	int status, i;
+
+	init(&duo);
+	duo.pager_config.resume_ms = 500;
+	atomic_store(&duo.pager_vm.populate_delay_us, 100000);
+	CU_ASSERT_EQUAL_FATAL(duo_prepare(&duo), 0);
+	CU_ASSERT_EQUAL_FATAL(duo_start(&duo), 0);
+	command(&duo, "abandon 7 1 too early");
+	CU_ASSERT_FALSE(session_has_ended(&duo.pager->session));
+	CHECK_CONTAINS(note(&duo), "connected");
+	source_stop(duo.source);
+	for (i = 0; i < 4000 && progress.link != GMEM_LINK_LOST; i++) {
+		session_tick(&duo.pager->session);
+		session_progress(&duo.pager->session, &progress);
+		sleep_ms(5);
+	}
+	CHECK_CONTAINS(note(&duo), "LOST");
+	CHECK_CONTAINS(note(&duo), "last heard at 20");
+	CHECK_CONTAINS(note(&duo), "gmemctl session abandon");
+	CU_ASSERT_TRUE(duo_ledger_says(&duo, "destination", "RUNNING"));
+	command(&duo, "abandon 7 1 the host burnt down");
+	CU_ASSERT_EQUAL(session_get_phase(&duo.pager->session, NULL, NULL), GMEM_PHASE_FAILED);
+	CHECK_CONTAINS(duo_pager_error(&duo, &status), "abandoned by uid 7: the host burnt down");
+	CU_ASSERT_EQUAL(status, -ECANCELED);
+	CU_ASSERT_TRUE(duo_ledger_says(&duo, "destination", "LOST"));
+	CU_ASSERT_TRUE(session_is_settled(&duo.pager->session));
+	duo_fini(&duo);
+}
+
+static void test_commands_that_are_none(void)
+{
+	static const char *const lines[] = { "", "abandon", "abandon x 1 y", "abandon 1 2", "abandon 1 2 ", "resume 1 2 y" };
+	struct attest_session_command command_;
+	char line[NOTES_LINE_MAX];
+	size_t i;
+
+	for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		CU_ASSERT_EQUAL(notes_get_command(lines[i], &command_), -EBADMSG);
+	memset(line, 'a', sizeof(line) - 1);
+	line[sizeof(line) - 1] = '\0';
+	memcpy(line, "abandon 1 2 ", 12);
+	CU_ASSERT_EQUAL(notes_get_command(line, &command_), -EBADMSG);
+	command_ = (struct attest_session_command){ .uid = 5, .time_s = 99, .reason = "two words" };
+	notes_put_command(&command_, line);
+	CU_ASSERT_EQUAL(notes_get_command(line, &command_), 0);
+	CU_ASSERT_EQUAL(command_.uid, 5);
+	CU_ASSERT_EQUAL(command_.time_s, 99);
+	CU_ASSERT_STRING_EQUAL(command_.reason, "two words");
+}
+
 static const struct check checks[] = {
 	{ "the connection cut twice while the guest runs", test_cut_while_running },
 	{ "cut before START", test_cut_before_start },
@@ -274,6 +362,8 @@ static const struct check checks[] = {
 	{ "silence", test_stall },
 	{ "given up before START", test_given_up_before_start },
 	{ "LOST is shown, and can end", test_lost_is_shown_and_can_end },
+	{ "an operator's abandon", test_abandon },
+	{ "commands that are none", test_commands_that_are_none },
 	{ NULL, NULL },
 };
 
