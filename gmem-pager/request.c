@@ -97,6 +97,9 @@ static void handle_attach(struct service *service, struct vmmsock_message *messa
 			backend->ops->close(backend);
 	}
 	service->attached = service->attached || r == 0;
+	if (r < 0 && r != service->attach_status)	/* a VMM may try again and again */
+		log_warn("a VM was not taken: %s", error[0] != '\0' ? error : strerror(-r));
+	service->attach_status = r;
 	answer_status(service, message->header.seq, r, error);
 }
 

@@ -248,21 +248,21 @@ void session_tick(struct session *session)
 	struct session_health *health = &session->health;
 	struct attest_session_command command;
 	char line[SESSION_ERROR_LEN + 200];
-	enum gmem_link told = health->told;
-	bool lost;
+	bool lost, asked;
 
 	pthread_mutex_lock(&session->lock);
 	lost = health->state == GMEM_LINK_RECONNECTING && !session->ended && is_waited_for_without_end(session) &&
 	       stats_now_us() - health->lost_us >= (uint64_t)session->config->resume_ms * 1000u;
 	if (lost)
 		health->state = GMEM_LINK_LOST;
-	health->told = health->state;
 	describe(session, line, sizeof(line));
+	if (health->told != health->state)
+		ledger_note_status(session->ledger, line);
+	health->told = health->state;
+	asked = ledger_take_command(session->ledger, &command);
 	pthread_mutex_unlock(&session->lock);
 	if (lost)
 		log_error("%s", line);
-	if (told != health->told)
-		ledger_note_status(session->ledger, line);
-	if (ledger_take_command(session->ledger, &command))
+	if (asked)
 		abandon(session, &command);
 }

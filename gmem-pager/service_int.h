@@ -16,6 +16,7 @@ struct service {
 	int vmm_fd;			/* -1: none */
 	bool greeted;			/* HELLO was answered */
 	bool attached;
+	int attach_status;		/* of the last try */
 	bool stopped;			/* ops->stop() was called */
 	bool leave;			/* a signal came after the end */
 	unsigned int n_signals;
