@@ -93,7 +93,7 @@ static void print_ways_out(const struct ctl_entry *entry)
 	};
 	size_t i;
 
-	if (entry->running) {
+	if (entry->running && entry->commands != 0) {
 		if (strncmp(entry->status_line, "LOST", 4) == 0)
 			printf("way out     gmemctl session abandon %.8s --role %s --reason TEXT\n", entry->name,
 			       role_name(entry->record.role));

@@ -266,6 +266,10 @@ static int check_frozen(struct source *source, char *ret_error, size_t error_len
 
 	if (r == -EALREADY)
 		return 0;
+	if (r < 0 && r != -EBUSY) {
+		snprintf(ret_error, error_len, "cannot find out whether the VM is frozen: %s", strerror(-r));
+		return r;
+	}
 	if (r == 0)
 		(void)backend->ops->thaw(backend);
 	snprintf(ret_error, error_len, "the VM is not frozen any more: it may have run since START, and its memory cannot "
