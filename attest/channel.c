@@ -154,6 +154,11 @@ enum attest_cipher attest_channel_cipher(const struct attest_channel *channel)
 	return channel->cipher;
 }
 
+uint64_t attest_channel_connection(const struct attest_channel *channel)
+{
+	return channel->connection;
+}
+
 const uint8_t *attest_channel_session_id(const struct attest_channel *channel)
 {
 	return channel->session_id;

@@ -35,6 +35,7 @@ int hello_write(struct attest_handshake *hs, const uint8_t *message, struct pars
 	parse_put_u16(body, WIRE_VERSION);
 	parse_put_u32(body, hs->config.ciphers);
 	parse_put_bytes(body, hs->config.ticket_id, ATTEST_ID_LEN);
+	parse_put_u64(body, hs->config.connection);
 	if (body->failed)
 		return -EPROTO;
 	memcpy(hs->hello[handshake_side(hs->config.role)], message, WIRE_HELLO_LEN);
@@ -58,6 +59,23 @@ static int choose_cipher(struct attest_handshake *hs, uint32_t peer_ciphers)
 	return 0;
 }
 
+/*
+ * The higher of both sides' numbers: neither has used it.  A side that lost count (a process that was
+ * killed after it had dialled) learns it from the other.
+ */
+static int choose_connection(struct attest_handshake *hs, uint64_t peer_connection)
+{
+	const bool too_low = hs->config.role == ATTEST_INITIATOR && peer_connection < hs->config.connection;
+
+	if (too_low || peer_connection > WIRE_CONNECTION_MAX) {
+		handshake_set_error(hs, "the peer's HELLO names a connection that cannot be the next one");
+		return -EPROTO;
+	}
+	if (peer_connection > hs->config.connection)
+		hs->config.connection = peer_connection;
+	return 0;
+}
+
 int hello_read(struct attest_handshake *hs, const uint8_t *message, struct parse_reader *body)
 {
 	uint32_t magic = parse_u32(body);
@@ -68,6 +86,7 @@ int hello_read(struct attest_handshake *hs, const uint8_t *message, struct parse
 	hello.version_max = parse_u16(body);
 	hello.ciphers = parse_u32(body);
 	parse_bytes(body, hello.ticket_id, sizeof(hello.ticket_id));
+	hello.connection = parse_u64(body);
 	if (!parse_end(body) || magic != WIRE_MAGIC || hello.version_min > hello.version_max) {
 		handshake_set_error(hs, "the peer's HELLO is malformed; check that the port is gmem's");
 		return -EPROTO;
@@ -83,6 +102,8 @@ int hello_read(struct attest_handshake *hs, const uint8_t *message, struct parse
 		return -ENOENT;
 	}
 	ret = choose_cipher(hs, hello.ciphers);
+	if (!ret)
+		ret = choose_connection(hs, hello.connection);
 	if (ret)
 		return ret;
 	memcpy(hs->hello[handshake_side(handshake_peer(hs))], message, WIRE_HELLO_LEN);

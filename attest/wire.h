@@ -30,15 +30,18 @@ enum wire_type {
 	WIRE_ACCEPT = 6,	/* sealed: u8 verdict, MAC */
 };
 
-/* HELLO: header, magic "gmem", u16 lowest and u16 highest version, u32 cipher bits, ticket id. */
+/* HELLO: header, magic "gmem", u16 lowest and u16 highest version, u32 cipher bits, ticket id, u64 connection. */
 #define WIRE_MAGIC 0x6d656d67u		/* "gmem" */
-#define WIRE_HELLO_LEN (WIRE_MESSAGE_HEADER_LEN + 4u + 2u + 2u + 4u + ATTEST_ID_LEN)
+#define WIRE_HELLO_LEN (WIRE_MESSAGE_HEADER_LEN + 4u + 2u + 2u + 4u + ATTEST_ID_LEN + 8u)
 struct wire_hello {
 	uint16_t version_min;
 	uint16_t version_max;
 	uint32_t ciphers;	/* bit (1 << attest_cipher); bits that nobody knows are ignored */
 	uint8_t ticket_id[ATTEST_ID_LEN];
+	uint64_t connection;	/* initiator: the lowest number it takes; responder: this connection's */
 };
+
+#define WIRE_CONNECTION_MAX (UINT64_C(1) << 62)	/* no honest side counts so far; what is higher is refused */
 
 #define WIRE_NOISE1_LEN (WIRE_MESSAGE_HEADER_LEN + ATTEST_KEY_LEN)
 #define WIRE_NOISE2_LEN (WIRE_MESSAGE_HEADER_LEN + 2u * ATTEST_KEY_LEN + 2u * WIRE_TAG_LEN)

@@ -27,12 +27,12 @@ static int fd_of(const struct backend *backend)
 
 static int kvm_freeze(struct backend *backend)
 {
-	return ioctl(fd_of(backend), KVM_DP_FREEZE) < 0 ? -errno : 0;
+	return ioctl(fd_of(backend), KVM_DP_FREEZE, 0) < 0 ? -errno : 0;
 }
 
 static int kvm_thaw(struct backend *backend)
 {
-	return ioctl(fd_of(backend), KVM_DP_THAW) < 0 ? -errno : 0;
+	return ioctl(fd_of(backend), KVM_DP_THAW, 0) < 0 ? -errno : 0;
 }
 
 /* The kernel notes how far it came in the array: call again with the same one. */

@@ -93,8 +93,12 @@ static void print_ways_out(const struct ctl_entry *entry)
 	};
 	size_t i;
 
-	if (entry->running) {
-		printf("way out     a process has this session: end it first, then ask again\n");
+	if (entry->running && entry->commands != 0) {
+		if (strncmp(entry->status_line, "LOST", 4) == 0)
+			printf("way out     gmemctl session abandon %.8s --role %s --reason TEXT\n", entry->name,
+			       role_name(entry->record.role));
+		else
+			printf("way out     a process has this session: end it first, then ask again\n");
 		return;
 	}
 	for (i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
@@ -129,6 +133,8 @@ void ctl_print_all(const struct ctl_entry *entry)
 			printf("fenced      %s\n", command->fenced_host);
 	}
 	printf("running     %s\n", entry->running ? "yes" : "no");
+	if (entry->status_line[0] != '\0')
+		printf("peer is     %s\n", entry->status_line);
 	print_ways_out(entry);
 }
 
@@ -189,6 +195,7 @@ struct json_object *ctl_print_json(const struct ctl_entry *entry)
 	json_object_object_add(object, "final",
 			       json_object_new_boolean(session_table_is_final(record->role, entry->judged)));
 	json_object_object_add(object, "running", json_object_new_boolean(entry->running));
+	add_text(object, "peer_status", entry->status_line[0] != '\0' ? entry->status_line : NULL);
 	add_text(object, "boot_id", record->boot_id);
 	json_object_object_add(object, "other_boot", json_object_new_boolean(entry->other_boot));
 	add_hex(object, "session", record->session_id, true);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "ctl_session.h"
@@ -49,6 +50,8 @@ void ctl_session_read(int dir_fd, const char *name, const char *boot_id, struct 
 	if (ret_entry->status < 0)
 		return;
 	ret_entry->running = is_held(dir_fd, name);
+	if (!ret_entry->running || notes_read(dir_fd, name, NOTES_STATUS, ret_entry->status_line) < 0)
+		ret_entry->status_line[0] = '\0';
 	ret_entry->other_boot = strcmp(ret_entry->record.boot_id, boot_id) != 0;
 	attest_session_load(&session, &ret_entry->record);
 	if (attest_session_plan(&session, &input, &plan) == 0)
@@ -143,4 +146,38 @@ int ctl_session_step(int dir_fd, const char *name, const char *boot_id, const st
 	if (r == 0 && ret_token != NULL)
 		memcpy(ret_token, session.token, SESSION_TOKEN_LEN);
 	return r;
+}
+
+static bool is_asked(int dir_fd, const char *name)
+{
+	char line[NOTES_LINE_MAX];
+
+	return notes_read(dir_fd, name, NOTES_COMMAND, line) == 0;
+}
+
+int ctl_session_ask(int dir_fd, const char *name, const struct attest_session_command *command, int wait_ms)
+{
+	const struct timespec pause = { .tv_nsec = 50000000 };
+	struct attest_session_record record;
+	char line[NOTES_LINE_MAX];
+	int r, waited_ms;
+
+	notes_put_command(command, line);
+	r = notes_write(dir_fd, name, NOTES_COMMAND, line);
+	for (waited_ms = 0; r == 0 && waited_ms < wait_ms && is_asked(dir_fd, name); waited_ms += 50)
+		nanosleep(&pause, NULL);
+	if (r < 0)
+		return r;
+	if (is_asked(dir_fd, name)) {
+		notes_remove(dir_fd, name, NOTES_COMMAND);
+		return -ETIMEDOUT;
+	}
+	/* It took the command away; its record is the answer. */
+	for (waited_ms = 0; waited_ms < wait_ms; waited_ms += 50) {
+		r = record_file_load(dir_fd, name, &record);
+		if (r < 0 || record.state == ATTEST_STATE_LOST || waited_ms >= 1000)
+			break;
+		nanosleep(&pause, NULL);
+	}
+	return r < 0 ? r : record.state == ATTEST_STATE_LOST ? 0 : -EACCES;
 }

@@ -8,11 +8,14 @@
 
 #include <attest/session/record_file.h>
 
+#include "notes.h"
+
 struct ctl_entry {
 	char name[RECORD_FILE_NAME_LEN];
 	int status;				/* 0; else why the record cannot be read, and nothing below counts */
 	struct attest_session_record record;
-	bool running;				/* a process has it: nothing may be done to it */
+	bool running;				/* a process has it: only that may do something to it */
+	char status_line[NOTES_LINE_MAX];	/* what that process says of its connection; "": nothing */
 	bool other_boot;
 	enum attest_state judged;		/* what it is once judged by this boot; the record's state if that stays */
 	uint32_t commands;			/* bit (1 << attest_event) of what an operator may do */
@@ -26,6 +29,12 @@ void ctl_session_read(int dir_fd, const char *name, const char *boot_id, struct 
  * -ENOENT: none; -EEXIST: more than one; else -errno of the directory.
  */
 int ctl_session_find(int dir_fd, const char *prefix, int role, char ret_name[RECORD_FILE_NAME_LEN]);
+
+/*
+ * Ask the process that has the session to abandon it, and wait up to @wait_ms until it has.
+ * -EACCES: it does not: its other side is not LOST; -ETIMEDOUT: it does not answer; else -errno.
+ */
+int ctl_session_ask(int dir_fd, const char *name, const struct attest_session_command *command, int wait_ms);
 
 /*
  * Take one step of the table in the session @name, and record it if it has a record.

@@ -46,19 +46,18 @@ static void add_entry(struct request *request, uint64_t wanted, uint64_t first, 
 	request->len += REQUEST_ENTRY_LEN;
 }
 
-static int send_request(struct pager *pager, struct request *request)
+/* What cannot be sent now is asked for again on the next connection: @wanted has it. */
+static void send_request(struct pager *pager, struct request *request)
 {
 	int r;
 
 	if (request->len == 0)
-		return 0;
+		return;
 	stats_add(&pager->session.stats.n_requests, 1);
-	r = lane_send_op(&pager->session.link.lanes[ATTEST_LANE_URGENT], ATTEST_OP_REQUEST, request->body,
-			 request->len);
+	r = session_send_op(&pager->session, ATTEST_LANE_URGENT, ATTEST_OP_REQUEST, request->body, request->len);
 	request->len = 0;
 	if (r < 0)
 		session_lane_failed(&pager->session, ATTEST_LANE_URGENT, r);
-	return r;
 }
 
 /* Zeros for the hole at @index and for those right behind it in the window. */
@@ -103,6 +102,27 @@ static int take_event(struct pager *pager, const struct manifest *manifest, cons
 	return 0;
 }
 
+void pager_ask_again(struct pager *pager)
+{
+	const struct manifest *manifest = atomic_load(&pager->manifest);
+	struct request request = { .len = 0 };
+	uint64_t gfns[WANTED_MAX], index, first;
+	size_t n = wanted_list(&pager->wanted, gfns), i;
+	uint32_t n_pages;
+
+	for (i = 0; i < n; i++) {
+		if (manifest_index(manifest, gfns[i], &index) < 0)
+			continue;
+		n_pages = window_of(pager, manifest, index, &first);
+		add_entry(&request, gfns[i], gfn_of(manifest, first), n_pages);
+		if (request.len == sizeof(request.body))
+			send_request(pager, &request);
+	}
+	send_request(pager, &request);
+	if (n > 0)
+		log_info("asked again for %zu pages that somebody waits for", n);
+}
+
 void *pager_fault_thread(void *arg)
 {
 	struct pager *pager = arg;
@@ -124,7 +144,7 @@ void *pager_fault_thread(void *arg)
 		for (i = 0; i < n && r == 0; i++)
 			r = take_event(pager, manifest, &events[i], stats_now_us(), &request);
 		if (r == 0)
-			r = send_request(pager, &request);
+			send_request(pager, &request);
 	} while (r == 0 && !atomic_load(&pager->session.stop));
 	return NULL;
 }
@@ -160,6 +180,6 @@ void pager_sweep(struct pager *pager)
 	}
 	if (r == 0 && request.len > 0) {
 		log_info("no page comes: asking for %u missing ones", request.len / REQUEST_ENTRY_LEN);
-		(void)send_request(pager, &request);	/* ends the move itself if it fails */
+		send_request(pager, &request);
 	}
 }

@@ -47,7 +47,7 @@ static int return_credit(struct pager *pager, uint32_t body_len)
 	atomic_fetch_add(&pager->granted, pager->bulk_returned);
 	wire_put64(body, pager->bulk_returned);
 	pager->bulk_returned = 0;
-	return lane_send_op(&pager->session.link.lanes[ATTEST_LANE_BULK], ATTEST_OP_CREDIT, body, sizeof(body));
+	return session_send_op(&pager->session, ATTEST_LANE_BULK, ATTEST_OP_CREDIT, body, sizeof(body));
 }
 
 static void receive(struct pager *pager, enum attest_lane id)

@@ -3,7 +3,8 @@
  * From the running VM to START.  In order: freeze in the kernel, survey, STATE
  * records, the manifest, IN_DOUBT in the ledger, START.  A failure before
  * IN_DOUBT thaws the VM.  From the first byte of START on it stays frozen until
- * the destination says that it never ran.
+ * the destination says that it never ran; on a later connection all of it is sent
+ * again, until the destination has said that it runs, and then the manifest alone.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -15,9 +16,10 @@
 #include "source.h"
 #include "wire.h"
 
-static struct lane *control_lane(struct source *source)
+static int send_control(struct source *source, enum attest_op op, const uint8_t *end)
 {
-	return &source->session.link.lanes[ATTEST_LANE_CONTROL];
+	return session_send_op(&source->session, ATTEST_LANE_CONTROL, op, source->control_body,
+			       (uint32_t)(end - source->control_body));
 }
 
 static int send_state(struct source *source, const struct states *states, uint32_t index)
@@ -33,27 +35,48 @@ static int send_state(struct source *source, const struct states *states, uint32
 		at = wire_put32(wire_put32(at, (uint32_t)state->data_len), (uint32_t)done);
 		at = wire_put_bytes(at, state->name, GMEM_STATE_NAME_LEN);
 		at = wire_put_bytes(at, (const uint8_t *)state->data + done, part);
-		r = lane_send_op(control_lane(source), ATTEST_OP_STATE, source->control_body,
-				 (uint32_t)(at - source->control_body));
+		r = send_control(source, ATTEST_OP_STATE, at);
 		done += part;
 	} while (r == 0 && done < state->data_len);
 	return r;
 }
 
-static int send_manifest(struct source *source, const uint8_t *bytes, size_t len)
+static int send_states(struct source *source, const struct states *states)
 {
-	size_t done, part;
-	uint8_t *at;
+	uint32_t i;
 	int r = 0;
 
+	for (i = 0; i < states->n_states && r == 0; i++)
+		r = send_state(source, states, i);
+	return r;
+}
+
+/* start_lock is held. */
+static int send_manifest(struct source *source, const struct manifest *manifest, uint8_t ret_hash[ATTEST_HASH_LEN])
+{
+	uint8_t *bytes = NULL, *at;
+	size_t len = 0, done, part;
+	int r = manifest_encode(manifest, &bytes, &len);
+
+	if (r < 0)
+		return r;
+	manifest_hash(bytes, len, ret_hash);
 	for (done = 0; done < len && r == 0; done += part) {
 		part = len - done < MANIFEST_PART_MAX ? len - done : MANIFEST_PART_MAX;
 		at = wire_put32(wire_put32(source->control_body, (uint32_t)len), (uint32_t)done);
 		at = wire_put_bytes(at, bytes + done, part);
-		r = lane_send_op(control_lane(source), ATTEST_OP_MANIFEST, source->control_body,
-				 (uint32_t)(at - source->control_body));
+		r = send_control(source, ATTEST_OP_MANIFEST, at);
 	}
+	free(bytes);
 	return r;
+}
+
+static int send_start(struct source *source, const uint8_t hash[ATTEST_HASH_LEN], uint64_t n_pages, uint32_t n_states)
+{
+	uint8_t *at = wire_put_bytes(source->control_body, hash, ATTEST_HASH_LEN);
+
+	at = wire_put32(wire_put32(wire_put64(at, n_pages), n_states), MESSAGES_EPOCH);
+	return send_control(source, ATTEST_OP_START, at);
 }
 
 /* Everything but START itself.  @ret_manifest is the caller's on success. */
@@ -61,52 +84,47 @@ static int send_preliminaries(struct source *source, const struct states *states
 			      uint8_t ret_hash[ATTEST_HASH_LEN], char *ret_error, size_t error_len)
 {
 	struct manifest *manifest = NULL;
-	uint8_t *bytes = NULL;
-	size_t len = 0;
-	uint32_t i;
-	int r;
+	int r = guest_survey(source->guest, &manifest, ret_error, error_len);
 
-	r = guest_survey(source->guest, &manifest, ret_error, error_len);
 	if (r < 0)
 		return r;
-	r = manifest_encode(manifest, &bytes, &len);
-	if (r < 0) {
-		snprintf(ret_error, error_len, "cannot describe the VM's memory: %s", strerror(-r));
-		goto out;
-	}
-	manifest_hash(bytes, len, ret_hash);
-	for (i = 0; i < states->n_states && r == 0; i++)
-		r = send_state(source, states, i);
+	r = send_states(source, states);
 	if (r == 0)
-		r = send_manifest(source, bytes, len);
-	if (r < 0)
+		r = send_manifest(source, manifest, ret_hash);
+	if (r < 0) {
 		snprintf(ret_error, error_len, "cannot send the VM's state: %s", strerror(-r));
-out:
-	free(bytes);
-	if (r < 0)
 		manifest_free(manifest);
-	else
-		*ret_manifest = manifest;
-	return r;
+		return r;
+	}
+	*ret_manifest = manifest;
+	return 0;
 }
 
-/* Let the lanes' threads have the manifest; they answer once the phase is STARTED. */
-static int publish(struct source *source, struct manifest *manifest)
+int source_publish(struct source *source, struct manifest *manifest)
 {
 	source->sent = calloc(bitmap_words(manifest->n_pages), sizeof(*source->sent));
-	if (source->sent == NULL)
+	if (source->sent == NULL) {
+		manifest_free(manifest);
 		return -ENOMEM;
+	}
 	atomic_store(&source->session.stats.pages_total, manifest->n_pages);
 	atomic_store(&source->manifest, manifest);
 	return 0;
 }
 
+/* Until the destination runs, a lost connection may make it all necessary again. */
+static void keep_states(struct source *source, struct states *states)
+{
+	source->states = *states;
+	states_init(states);
+}
+
 /* -ECANCELED: ended before.  Any other result: START may have left. */
-static int commit(struct source *source, const uint8_t hash[ATTEST_HASH_LEN], uint32_t n_states, char *ret_error,
+static int commit(struct source *source, const uint8_t hash[ATTEST_HASH_LEN], struct states *states, char *ret_error,
 		  size_t error_len)
 {
 	struct session *session = &source->session;
-	uint8_t body[START_LEN], *at;
+	const uint64_t n_pages = atomic_load(&session->stats.pages_total);
 	int r;
 
 	pthread_mutex_lock(&session->lock);
@@ -122,18 +140,39 @@ static int commit(struct source *source, const uint8_t hash[ATTEST_HASH_LEN], ui
 	pthread_mutex_unlock(&session->lock);
 	if (r < 0)
 		return r;
-	at = wire_put_bytes(body, hash, ATTEST_HASH_LEN);
-	at = wire_put64(at, atomic_load(&session->stats.pages_total));
-	wire_put32(wire_put32(at, n_states), MESSAGES_EPOCH);
-	r = lane_send_op(control_lane(source), ATTEST_OP_START, body, sizeof(body));
-	if (r < 0) {
+	keep_states(source, states);
+	r = send_start(source, hash, n_pages, source->states.n_states);
+	if (r < 0 && session->config->resume_ms > 0) {
+		session_lane_failed(session, ATTEST_LANE_CONTROL, r);	/* sent again on the next connection */
+	} else if (r < 0) {
 		snprintf(ret_error, error_len, "the connection was lost while START was being sent");
 		session_end(session, SESSION_LOST, -EINPROGRESS, "%s", ret_error);
 		return -EINPROGRESS;
 	}
-	log_info("START sent: %llu pages, %u states", (unsigned long long)atomic_load(&session->stats.pages_total),
-		 n_states);
+	log_info("START sent: %llu pages, %u states", (unsigned long long)n_pages, source->states.n_states);
 	return 0;
+}
+
+int source_say_again(struct source *source)
+{
+	struct session *session = &source->session;
+	const struct manifest *manifest = atomic_load(&source->manifest);
+	uint8_t hash[ATTEST_HASH_LEN];
+	bool in_doubt;
+	int r = 0;
+
+	pthread_mutex_lock(&session->lock);
+	in_doubt = ledger_now(session->ledger) == ATTEST_STATE_IN_DOUBT;
+	pthread_mutex_unlock(&session->lock);
+	pthread_mutex_lock(&source->start_lock);
+	if (in_doubt)
+		r = send_states(source, &source->states);
+	if (r == 0)
+		r = send_manifest(source, manifest, hash);
+	if (r == 0 && in_doubt)
+		r = send_start(source, hash, manifest->n_pages, source->states.n_states);
+	pthread_mutex_unlock(&source->start_lock);
+	return r;
 }
 
 static int freeze(struct source *source, char *ret_error, size_t error_len)
@@ -141,6 +180,8 @@ static int freeze(struct source *source, char *ret_error, size_t error_len)
 	struct backend *backend = source->guest->backend;
 	int r = backend->ops->freeze(backend);
 
+	if (r == -EALREADY && ledger_was_resumed(source->session.ledger))
+		return 0;	/* by the process before this one, which sent no START */
 	if (r == -EBUSY)
 		snprintf(ret_error, error_len, "a vCPU is running or in an ioctl: stop all vCPUs first");
 	else if (r == -EALREADY)
@@ -150,38 +191,66 @@ static int freeze(struct source *source, char *ret_error, size_t error_len)
 	return r;
 }
 
+static void thaw(struct source *source)
+{
+	int r = source->guest->backend->ops->thaw(source->guest->backend);
+
+	if (r < 0)
+		log_error("cannot thaw the VM: %s", strerror(-r));
+}
+
+/* -ENOTCONN: no connection just now. */
 static int note_frozen(struct source *source, char *ret_error, size_t error_len)
 {
 	struct session *session = &source->session;
 	int r;
 
 	pthread_mutex_lock(&session->lock);
-	r = session->ended ? -ECANCELED : ledger_event(session->ledger, ATTEST_EVENT_FREEZE);
+	if (session->ended)
+		r = -ECANCELED;
+	else if (!atomic_load(&session->live) || session->health.lost)
+		r = -ENOTCONN;
+	else
+		r = ledger_event(session->ledger, ATTEST_EVENT_FREEZE);
 	pthread_mutex_unlock(&session->lock);
 	if (r < 0)
-		snprintf(ret_error, error_len, "the move has ended");
+		snprintf(ret_error, error_len, r == -ENOTCONN ? "the connection to the destination is lost just now: "
+			 "try again when it is back" : "the move has ended");
 	return r;
 }
 
 /* Before START left: the guest may go on here.  ABORTED is recorded before it does. */
 static void undo(struct source *source, int status, const char *error)
 {
-	struct backend *backend = source->guest->backend;
-	int r;
-
 	session_end(&source->session, SESSION_LOCAL, status, "%s", error);
-	r = backend->ops->thaw(backend);
-	if (r < 0)
-		log_error("cannot thaw the VM: %s", strerror(-r));
+	thaw(source);
 }
 
-int source_start(struct source *source, const struct states *states, char *ret_error, size_t error_len)
+static int send_all(struct source *source, struct states *states, char *ret_error, size_t error_len)
 {
-	struct session *session = &source->session;
 	struct manifest *manifest = NULL;
 	uint8_t hash[ATTEST_HASH_LEN];
+	int r = send_preliminaries(source, states, &manifest, hash, ret_error, error_len);
+
+	if (r == 0) {
+		r = source_publish(source, manifest);
+		if (r < 0)
+			snprintf(ret_error, error_len, "no memory to keep track of pages");
+	}
+	return r == 0 ? commit(source, hash, states, ret_error, error_len) : r;
+}
+
+int source_start(struct source *source, struct states *states, char *ret_error, size_t error_len)
+{
+	struct session *session = &source->session;
 	int r;
 
+	/* In doubt since the process before this one: what it had of START came again. */
+	if (!session->has_control && source->guest != NULL &&
+	    session_get_phase(session, NULL, NULL) == GMEM_PHASE_STARTED) {
+		keep_states(source, states);
+		return session_connect(session);
+	}
 	if (session_get_phase(session, NULL, NULL) != GMEM_PHASE_ACCEPTED) {
 		snprintf(ret_error, error_len, "no destination has accepted: call gmem_source_prepare first");
 		return session_has_ended(session) ? -ECANCELED : -EINVAL;
@@ -190,17 +259,15 @@ int source_start(struct source *source, const struct states *states, char *ret_e
 	if (r < 0)
 		return r;
 	r = note_frozen(source, ret_error, error_len);
-	if (r == 0)
-		r = send_preliminaries(source, states, &manifest, hash, ret_error, error_len);
-	if (r == 0) {
-		r = publish(source, manifest);
-		if (r < 0) {
-			snprintf(ret_error, error_len, "no memory to keep track of pages");
-			manifest_free(manifest);
-		}
+	if (r == -ENOTCONN) {
+		thaw(source);
+		return r;
 	}
-	if (r == 0)
-		r = commit(source, hash, states->n_states, ret_error, error_len);
+	if (r == 0) {
+		pthread_mutex_lock(&source->start_lock);
+		r = send_all(source, states, ret_error, error_len);
+		pthread_mutex_unlock(&source->start_lock);
+	}
 	if (r < 0 && r != -EINPROGRESS)
 		undo(source, r, ret_error);
 	return r;

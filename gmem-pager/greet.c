@@ -38,6 +38,7 @@ struct party {
 	struct link *link;
 	struct link_config config;	/* with @over as its stop */
 	atomic_bool over;		/* guests must leave */
+	atomic_bool broken;		/* the source went away between its handshake and its lanes */
 	struct guest_slot slots[GREET_MAX_GUESTS];
 	int fatal;			/* link lock: a peer with our ticket was refused, or OFFERED failed */
 	char fatal_error[LINK_ERROR_LEN];	/* link lock */
@@ -124,6 +125,8 @@ static int greet_control(struct guest_slot *slot, char *ret_error, size_t error_
 	pthread_mutex_unlock(&party->link->lock);
 	if (r == 0)
 		lane_is_bound(party->link, ATTEST_LANE_CONTROL);
+	else
+		atomic_store(&party->broken, true);	/* its channel is this link's: nobody else can have it */
 	return r;
 }
 
@@ -277,6 +280,13 @@ static int party_state(struct party *party, const atomic_bool *caller_stop, uint
 	} else if (link->shut || atomic_load(caller_stop)) {
 		r = -ECANCELED;
 		snprintf(ret_error, error_len, "stopped before a source had connected");
+	} else if (atomic_load(&party->broken)) {
+		r = -ECONNRESET;
+		snprintf(ret_error, error_len, "the source went away before it had bound its lanes");
+	} else if (link->channel == NULL && party->config.accept_until_us != 0 &&
+		   stats_now_us() > party->config.accept_until_us) {
+		r = -ETIMEDOUT;
+		snprintf(ret_error, error_len, "the source did not come back in time");
 	} else if (link->channel == NULL && party->fatal < 0) {
 		r = party->fatal;
 		snprintf(ret_error, error_len, "%s", party->fatal_error);

@@ -13,10 +13,12 @@
 #include <attest/session/record_file.h>
 
 #include "ledger.h"
+#include "notes.h"
 
 struct ledger {
 	int dir_fd;
 	int lock_fd;		/* -1: not locked */
+	bool resumed;
 	struct attest_session session;
 };
 
@@ -38,6 +40,54 @@ int ledger_boot_id(char ret_id[SESSION_BOOT_ID_LEN + 1])
 enum attest_state ledger_state(const struct ledger *ledger)
 {
 	return ledger->session.record.state;
+}
+
+enum attest_state ledger_now(const struct ledger *ledger)
+{
+	return ledger->session.state;
+}
+
+uint64_t ledger_next_connection(const struct ledger *ledger)
+{
+	const struct attest_session *session = &ledger->session;
+
+	return (session->tried > session->record.connection ? session->tried : session->record.connection) + 1;
+}
+
+bool ledger_was_resumed(const struct ledger *ledger)
+{
+	return ledger->resumed;
+}
+
+void ledger_note_status(struct ledger *ledger, const char *line)
+{
+	char name[RECORD_FILE_NAME_LEN];
+
+	record_file_name(&ledger->session.record, name);
+	if (line == NULL)
+		notes_remove(ledger->dir_fd, name, NOTES_STATUS);
+	else if (ledger->lock_fd >= 0)
+		(void)notes_write(ledger->dir_fd, name, NOTES_STATUS, line);	/* the log has it, too */
+}
+
+bool ledger_take_command(struct ledger *ledger, struct attest_session_command *ret_command)
+{
+	char name[RECORD_FILE_NAME_LEN], line[NOTES_LINE_MAX];
+	int r;
+
+	if (ledger->lock_fd < 0)
+		return false;
+	record_file_name(&ledger->session.record, name);
+	r = notes_read(ledger->dir_fd, name, NOTES_COMMAND, line);
+	if (r == -ENOENT)
+		return false;
+	notes_remove(ledger->dir_fd, name, NOTES_COMMAND);
+	return r == 0 && notes_get_command(line, ret_command) == 0;
+}
+
+void ledger_disconnected(struct ledger *ledger)
+{
+	attest_session_disconnected(&ledger->session);
 }
 
 const uint8_t *ledger_token(const struct ledger *ledger)
@@ -195,6 +245,45 @@ static int open_dir(struct ledger *ledger, const char *dir)
 	return r;
 }
 
+static bool is_same_session(const struct attest_session_record *record, const struct attest_session_record *own)
+{
+	return record->role == own->role && strcmp(record->boot_id, own->boot_id) == 0 &&
+	       memcmp(record->vm_id, own->vm_id, ATTEST_ID_LEN) == 0 &&
+	       memcmp(record->peer_key, own->peer_key, ATTEST_KEY_LEN) == 0;
+}
+
+/* A record that nobody may go on with is left alone: "begin" finds that the ticket is burnt. */
+static int resume(struct ledger *ledger)
+{
+	const struct attest_session_input input = {
+		.event = ATTEST_EVENT_OPEN, .boot_id = ledger->session.record.boot_id,
+	};
+	struct attest_session_record record;
+	struct attest_session_plan plan;
+	char name[RECORD_FILE_NAME_LEN];
+	int fd;
+
+	record_file_name(&ledger->session.record, name);
+	if (record_file_load(ledger->dir_fd, name, &record) < 0)
+		return 0;
+	fd = record_file_lock(ledger->dir_fd, name);
+	if (fd < 0)
+		return fd;
+	if (record_file_load(ledger->dir_fd, name, &record) < 0 ||
+	    session_table_is_final(record.role, record.state) ||
+	    !is_same_session(&record, &ledger->session.record)) {
+		close(fd);
+		return 0;
+	}
+	attest_session_load(&ledger->session, &record);
+	ledger->lock_fd = fd;
+	ledger->resumed = true;
+	if (attest_session_plan(&ledger->session, &input, &plan) < 0)
+		return -EPROTO;
+	attest_session_take(&ledger->session, &plan);	/* of this boot: nothing to record */
+	return 0;
+}
+
 int ledger_open(const struct ledger_config *config, struct ledger **ret_ledger)
 {
 	struct attest_session_record record = { .role = config->role };
@@ -213,16 +302,21 @@ int ledger_open(const struct ledger_config *config, struct ledger **ret_ledger)
 		return -ENOMEM;
 	ledger->lock_fd = -1;
 	attest_session_init(&ledger->session, &record);
-	if (config->keypair != NULL) {
+	r = open_dir(ledger, config->dir);
+	if (r < 0) {
+		free(ledger);
+		return r;
+	}
+	if (config->resume)
+		r = resume(ledger);
+	if (r == 0 && config->keypair != NULL) {
 		r = attest_session_token(config->keypair, config->role, config->peer_key,
 					 ledger->session.record.session_id, token);
 		if (r == 0)
 			attest_session_set_token(&ledger->session, token);
 	}
-	if (r == 0)
-		r = open_dir(ledger, config->dir);
 	if (r < 0) {
-		free(ledger);
+		ledger_close(ledger);
 		return r;
 	}
 	*ret_ledger = ledger;
@@ -233,8 +327,10 @@ void ledger_close(struct ledger *ledger)
 {
 	if (ledger == NULL)
 		return;
-	if (ledger->lock_fd >= 0)
+	if (ledger->lock_fd >= 0) {
+		ledger_note_status(ledger, NULL);
 		close(ledger->lock_fd);
+	}
 	close(ledger->dir_fd);
 	sodium_memzero(ledger->session.token, sizeof(ledger->session.token));
 	free(ledger);

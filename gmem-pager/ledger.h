@@ -4,12 +4,14 @@
  * one side runs.  The rules are attest/session/session.table; this is the file
  * behind them: a step is written down before its caller may act on it.
  *
- * A ticket that has a record is burnt: it starts no second session.  From "begin"
- * until ledger_close() the session is locked: gmemctl keeps its hands off it.
+ * A ticket that has a record is burnt: it starts no second session.  A record that is
+ * still open may be gone on with by a new process (ledger_config.resume).  From "begin",
+ * or from there, until ledger_close() the session is locked: gmemctl keeps its hands off it.
  */
 #ifndef GMEM_PAGER_LEDGER_H
 #define GMEM_PAGER_LEDGER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <attest/attest.h>
@@ -22,6 +24,7 @@ struct ledger_config {
 	uint8_t vm_id[ATTEST_ID_LEN];
 	uint8_t peer_key[ATTEST_KEY_LEN];	/* the peer's pinned public key */
 	const struct attest_keypair *keypair;	/* for the abort token; NULL: none is given or believed */
+	bool resume;				/* go on with this session's record, if it has one that is open */
 };
 
 struct ledger;
@@ -29,7 +32,8 @@ struct ledger;
 /*
  * Open the records' directory.  Records of another boot that nobody holds are
  * judged first, see ledger_judge().
- * -errno: the directory cannot be made, opened or written; -EINVAL: the peer's key is none.
+ * -errno: the directory cannot be made, opened or written; -EINVAL: the peer's key is none;
+ * -EBUSY: another process goes on with this session.
  */
 int ledger_open(const struct ledger_config *config, struct ledger **ret_ledger);
 
@@ -50,6 +54,24 @@ int ledger_event(struct ledger *ledger, enum attest_event event);
 
 /* What stands on the disk. */
 enum attest_state ledger_state(const struct ledger *ledger);
+
+/* The state now: volatile ones too. */
+enum attest_state ledger_now(const struct ledger *ledger);
+
+/* The lowest connection number that was neither recorded nor tried. */
+uint64_t ledger_next_connection(const struct ledger *ledger);
+
+/* Did ledger_open() find a record to go on with? */
+bool ledger_was_resumed(const struct ledger *ledger);
+
+/* Beside the record, for gmemctl: how it is now (notes.h); NULL: nothing, as after the end. */
+void ledger_note_status(struct ledger *ledger, const char *line);
+
+/* Is there an operator's command for the process that holds the session?  It is taken away. */
+bool ledger_take_command(struct ledger *ledger, struct attest_session_command *ret_command);
+
+/* The connection is gone. */
+void ledger_disconnected(struct ledger *ledger);
 
 /* This session's abort token; NULL without a key pair. */
 const uint8_t *ledger_token(const struct ledger *ledger);

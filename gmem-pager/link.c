@@ -18,15 +18,27 @@ void link_init(struct link *link)
 	pthread_cond_init(&link->changed, NULL);
 }
 
-void link_fini(struct link *link)
+void link_reset(struct link *link)
 {
 	size_t i;
 
-	for (i = 0; i < ATTEST_N_LANES; i++)
+	pthread_mutex_lock(&link->lock);
+	for (i = 0; i < ATTEST_N_LANES; i++) {
 		lane_fini(&link->lanes[i]);
+		link->bound[i] = false;
+	}
 	if (link->channel != NULL)
 		attest_channel_free(link->channel);
 	link->channel = NULL;
+	link->n_bound = 0;
+	link->shut = false;
+	atomic_store(&link->up, false);
+	pthread_mutex_unlock(&link->lock);
+}
+
+void link_fini(struct link *link)
+{
+	link_reset(link);
 	pthread_cond_destroy(&link->changed);
 	pthread_mutex_destroy(&link->lock);
 }

@@ -27,6 +27,7 @@ struct link_config {
 	int connect_ms;		/* source: how long to try to connect */
 	int handshake_ms;	/* from connected to bound, each connection */
 	int send_ms;		/* one record */
+	uint64_t accept_until_us;	/* pager: give up then (stats_now_us()); 0: never */
 	const atomic_bool *stop;	/* give up soon after it is true */
 	/*
 	 * Record OFFERED durably; called before this side's first handshake byte.
@@ -51,6 +52,9 @@ void link_init(struct link *link);
 
 /* Wipe the keys, close and free.  No thread may use the link any more. */
 void link_fini(struct link *link);
+
+/* Wipe the keys, close the lanes, and be as after link_init().  As for link_fini(). */
+void link_reset(struct link *link);
 
 /* End whatever waits in any lane; any thread. */
 void link_shutdown(struct link *link);

@@ -18,6 +18,8 @@
 #include "ledger.h"
 
 /* Exit codes, as in gmemctl(1). */
+#define ASK_MS 10000		/* a process looks several times a second */
+
 enum {
 	CTL_OK = 0,
 	CTL_USAGE = 1,		/* options; the state directory */
@@ -214,6 +216,19 @@ static int take_step(const struct ctl *ctl, const char *name, const struct attes
 	return r < 0 ? step_failed(ctl, name, event, r, failed) : CTL_OK;
 }
 
+/* A process has the session: it may give it up while its other side is LOST. */
+static int ask(const struct ctl *ctl, const char *name, const struct attest_session_command *command)
+{
+	int r = ctl_session_ask(ctl->dir_fd, name, command, ASK_MS);
+
+	if (r == -EACCES)
+		return complain(CTL_REFUSED, name, "the process that has this session does not abandon it: its other side "
+				"is not LOST (gmemctl session show)");
+	if (r == -ETIMEDOUT)
+		return complain(CTL_RUNNING, name, "the process that has this session does not answer: end that process first");
+	return r < 0 ? complain(CTL_RECORD, name, ctl_print_unreadable(r)) : CTL_OK;
+}
+
 static int run_token(struct ctl *ctl)
 {
 	const struct attest_session_input input = { .event = ATTEST_EVENT_OP_TOKEN };
@@ -250,7 +265,11 @@ static int run_command(struct ctl *ctl, enum attest_event event)
 		    strlen(ctl->token) != 2 * sizeof(token))
 			return complain(CTL_USAGE, "--token", "64 hex digits");
 	}
-	code = take_step(ctl, name, &input, event, NULL);
+	ctl_session_read(ctl->dir_fd, name, ctl->boot_id, &entry);
+	if (event == ATTEST_EVENT_OP_ABANDON && entry.status == 0 && entry.running)
+		code = ask(ctl, name, &command);
+	else
+		code = take_step(ctl, name, &input, event, NULL);
 	if (code != CTL_OK)
 		return code;
 	code = show(ctl, name);

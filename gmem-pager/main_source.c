@@ -1,13 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* gmem-source: the origin of one VM's memory. */
-#include <stdio.h>
-#include <string.h>
-
-#include "log.h"
-#include "options.h"
+#include "program.h"
 #include "source.h"
-#include "secmem.h"
-#include "service.h"
 
 static int attach(void *opaque, struct backend *backend, const struct gmem_region *regions, size_t n_regions,
 		  char *ret_error, size_t error_len)
@@ -20,7 +14,7 @@ static int prepare(void *opaque)
 	return source_prepare(opaque);
 }
 
-static int start(void *opaque, const struct states *states, char *ret_error, size_t error_len)
+static int start(void *opaque, struct states *states, char *ret_error, size_t error_len)
 {
 	return source_start(opaque, states, ret_error, error_len);
 }
@@ -46,52 +40,29 @@ static const struct service_ops source_service = {
 	.stop = stop,
 };
 
-static int serve(struct options *options)
+static int make(const struct session_config *config, void **ret_side, struct session **ret_session, char *ret_error,
+		size_t error_len)
 {
-	struct attest_keypair *keypair = NULL;
-	struct service_config service = { .ops = &source_service, .open_backend = backend_kvm_new };
-	struct session_config config;
-	char error[SESSION_ERROR_LEN] = "";
 	struct source *source;
-	int code = SERVICE_EXIT_SETUP, r;
+	int r = source_new(config, &source, ret_error, error_len);
 
-	r = options_load(options, ATTEST_INITIATOR, &keypair, &config);
-	if (r == 0) {
-		r = source_new(&config, &source, error, sizeof(error));
-		if (r < 0)
-			log_error("%s", error[0] != '\0' ? error : strerror(-r));
-	}
-	if (r == 0) {
-		service.linger_ms = options->linger_ms;
-		service.opaque = source;
-		service.session = &source->session;
-		service.socket_path = options->socket_path;
-		code = service_run(&service);
-		source_free(source);
-	}
-	if (keypair != NULL)
-		attest_keypair_free(keypair);
-	return code;
+	if (r < 0)
+		return r;
+	*ret_side = source;
+	*ret_session = &source->session;
+	return 0;
+}
+
+static void free_side(void *side)
+{
+	source_free(side);
 }
 
 int main(int argc, const char **argv)
 {
-	struct options options;
-	int code = SERVICE_EXIT_SETUP;
-	int r = options_parse(&options, ATTEST_INITIATOR, argc, argv);
+	static const struct program program = {
+		.ops = &source_service, .role = ATTEST_INITIATOR, .make = make, .free = free_side,
+	};
 
-	if (r == 0 && log_init("gmem-source", options.log_spec) < 0) {
-		fprintf(stderr, "gmem-source: --log takes error, warn, info or debug, and a file that can be written\n");
-		r = -1;
-	}
-	if (r == 0) {
-		secmem_harden_process();
-		service_block_signals();
-		if (attest_init())
-			code = serve(&options);
-		else
-			log_error("libsodium cannot be initialised");
-	}
-	options_fini(&options);
-	return r == 1 ? 0 : code;
+	return program_main(&program, argc, argv);
 }

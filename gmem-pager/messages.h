@@ -21,6 +21,7 @@
  * CREDIT    bytes:64, of body, that may be sent in addition
  * ERROR     sentence; the move is over
  * PING      empty
+ * MAP       first:64 n_pages:32 form:32 bitmap, of what is present at the destination; by index, in order, all of it
  */
 #ifndef GMEM_PAGER_MESSAGES_H
 #define GMEM_PAGER_MESSAGES_H
@@ -43,6 +44,11 @@
 #define MANIFEST_PART_MAX 61440u
 #define START_LEN (ATTEST_HASH_LEN + 16u)
 #define COMPLETE_LEN 8u
+#define MAP_HEAD_LEN 16u
+#define MAP_PART_PAGES (1u << 18)	/* bitmap of 32 KiB */
+#define MAP_NONE 0u			/* forms: no page of the part is present, all, or as the bitmap says */
+#define MAP_ALL 1u
+#define MAP_BITS 2u
 #define REQUEST_ENTRY_LEN 20u
 #define REQUEST_MAX_ENTRIES 64u
 #define CREDIT_LEN 8u

@@ -27,7 +27,7 @@ static void set_defaults(struct options *options, enum attest_role role)
 	session_config_init(&config, role);
 	*options = (struct options){
 		.connect_ms = config.connect_ms, .handshake_ms = config.handshake_ms, .ping_ms = config.ping_ms,
-		.peer_ms = config.peer_ms, .linger_ms = 30000, .window_pages = (int)config.window_pages,
+		.peer_ms = config.peer_ms, .resume_ms = config.resume_ms, .linger_ms = 30000, .window_pages = (int)config.window_pages,
 		.credit_kib = (int)(config.credit_bytes / 1024),
 	};
 }
@@ -67,6 +67,7 @@ static int check(const struct options *options, const char *program, const char 
 	    check_range(program, "--handshake-timeout", options->handshake_ms, 100, 600000) < 0 ||
 	    check_range(program, "--ping-interval", options->ping_ms, 10, 60000) < 0 ||
 	    check_range(program, "--peer-timeout", options->peer_ms, 2 * options->ping_ms, 600000) < 0 ||
+	    check_range(program, "--resume-timeout", options->resume_ms, 0, 86400000) < 0 ||
 	    check_range(program, "--linger", options->linger_ms, 0, 3600000) < 0 ||
 	    check_range(program, "--fault-window", options->window_pages, 1, (int)URGENT_MAX_RUN) < 0 ||
 	    check_range(program, "--bulk-window", options->credit_kib, credit_min, 1 << 20) < 0)
@@ -127,7 +128,10 @@ int options_parse(struct options *options, enum attest_role role, int argc, cons
 		  "for each connection", "MS" },
 		{ "ping-interval", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &options->ping_ms, 0, "", "MS" },
 		{ "peer-timeout", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &options->peer_ms, 0,
-		  "the other side is lost after so long a silence", "MS" },
+		  "the connection is lost after so long a silence", "MS" },
+		{ "resume-timeout", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &options->resume_ms, 0,
+		  "try so long to get a lost connection back, then end the move, or say LOST if the guest runs at the "
+		  "destination; 0: a lost connection ends it", "MS" },
 		{ "linger", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &options->linger_ms, 0,
 		  "answer the VMM for so long after the end", "MS" },
 		{ "log", 0, POPT_ARG_STRING, &options->log_spec, 0, "error, warn, info or debug, to stderr or FILE",
@@ -221,6 +225,7 @@ int options_load(struct options *options, enum attest_role role, struct attest_k
 	config.handshake_ms = options->handshake_ms;
 	config.ping_ms = options->ping_ms;
 	config.peer_ms = options->peer_ms;
+	config.resume_ms = options->resume_ms;
 	config.window_pages = (uint32_t)options->window_pages;
 	config.credit_bytes = (uint64_t)options->credit_kib * 1024;
 	if (options->state_dir != NULL)

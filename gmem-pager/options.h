@@ -20,6 +20,7 @@ struct options {
 	int handshake_ms;
 	int ping_ms;
 	int peer_ms;
+	int resume_ms;
 	int linger_ms;
 	int window_pages;
 	int credit_kib;

@@ -7,7 +7,7 @@
 
 void pace_init(struct pace *pace)
 {
-	*pace = (struct pace){ .credit = 0 };
+	*pace = (struct pace){ .held = true };
 	pthread_mutex_init(&pace->lock, NULL);
 	pthread_cond_init(&pace->changed, NULL);
 }
@@ -37,7 +37,7 @@ bool pace_wait(struct pace *pace, uint64_t bytes)
 	bool go;
 
 	pthread_mutex_lock(&pace->lock);
-	while (!pace->stop && (pace->credit < bytes || pace->n_urgent > 0))
+	while (!pace->stop && (pace->held || pace->credit < bytes || pace->n_urgent > 0))
 		pthread_cond_wait(&pace->changed, &pace->lock);
 	go = !pace->stop;
 	pthread_mutex_unlock(&pace->lock);
@@ -67,6 +67,23 @@ void pace_urgent_begin(struct pace *pace)
 void pace_urgent_end(struct pace *pace)
 {
 	add_urgent(pace, -1);
+}
+
+void pace_release(struct pace *pace)
+{
+	pthread_mutex_lock(&pace->lock);
+	pace->held = false;
+	pthread_cond_broadcast(&pace->changed);
+	pthread_mutex_unlock(&pace->lock);
+}
+
+void pace_reset(struct pace *pace)
+{
+	pthread_mutex_lock(&pace->lock);
+	pace->credit = 0;
+	pace->held = true;
+	pace->stop = false;
+	pthread_mutex_unlock(&pace->lock);
 }
 
 void pace_stop(struct pace *pace)

@@ -15,6 +15,7 @@ struct pace {
 	pthread_cond_t changed;
 	uint64_t credit;	/* lock; bytes */
 	unsigned int n_urgent;	/* lock; requests being answered */
+	bool held;		/* lock; nothing is streamed before it is known what the pager has */
 	bool stop;		/* lock */
 };
 
@@ -24,11 +25,17 @@ void pace_fini(struct pace *pace);
 /* -EOVERFLOW: more credit than the pager can mean. */
 int pace_add_credit(struct pace *pace, uint64_t bytes);
 
-/* Wait until @bytes may be sent and no fault is pending.  false: stopped. */
+/* Wait until it was released, @bytes may be sent and no fault is pending.  false: stopped. */
 bool pace_wait(struct pace *pace, uint64_t bytes);
 
 /* @bytes were sent. */
 void pace_spend(struct pace *pace, uint64_t bytes);
+
+/* It is known now what need not be sent. */
+void pace_release(struct pace *pace);
+
+/* For the next connection: as new.  Nobody may wait. */
+void pace_reset(struct pace *pace);
 
 void pace_urgent_begin(struct pace *pace);
 void pace_urgent_end(struct pace *pace);

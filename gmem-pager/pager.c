@@ -12,13 +12,28 @@
 static int pager_connect(struct session *session, const struct link_config *config, char *ret_error, size_t error_len)
 {
 	struct pager *pager = (struct pager *)session;
+	int r = pager->listener != NULL ? 0 : config->transport->listen(config->address, &pager->listener);
 
-	return link_accept(&session->link, config, pager->listener, ret_error, error_len);
+	if (r < 0) {
+		snprintf(ret_error, error_len, "cannot listen on %s: %s", config->address, strerror(-r));
+		return r;
+	}
+	r = link_accept(&session->link, config, pager->listener, ret_error, error_len);
+	pager->listener->ops->free_listener(pager->listener);
+	pager->listener = NULL;
+	return r;
 }
 
-static int pager_connected(struct session *session)
+static void send_complete(struct pager *pager)
 {
-	struct pager *pager = (struct pager *)session;
+	uint8_t body[COMPLETE_LEN];
+
+	wire_put64(body, pager->guest->layout->n_pages);
+	(void)session_send_op(&pager->session, ATTEST_LANE_CONTROL, ATTEST_OP_COMPLETE, body, sizeof(body));
+}
+
+static int start_lanes(struct pager *pager)
+{
 	int r;
 
 	r = session_thread(&pager->urgent, pager_urgent_thread, pager);
@@ -28,6 +43,66 @@ static int pager_connected(struct session *session)
 		pager->has_bulk = r == 0;
 	}
 	return r;
+}
+
+/* After a lost connection: what was said last is said again. */
+static int pager_connected(struct session *session)
+{
+	struct pager *pager = (struct pager *)session;
+	enum attest_state state;
+
+	pthread_mutex_lock(&session->lock);
+	state = ledger_now(session->ledger);
+	pthread_mutex_unlock(&session->lock);
+	switch (state) {
+	case ATTEST_STATE_COMPLETE:
+		send_complete(pager);
+		return 0;
+	case ATTEST_STATE_ABORTED:
+		session_tell_abort(session, "the move was aborted here before the guest ran");
+		return 0;
+	case ATTEST_STATE_RUNNING:
+		(void)session_send_op(session, ATTEST_LANE_CONTROL, ATTEST_OP_STARTED, NULL, 0);
+		return start_lanes(pager);
+	default:
+		return start_lanes(pager);
+	}
+}
+
+static void join_lanes(struct pager *pager)
+{
+	if (pager->has_urgent)
+		pthread_join(pager->urgent, NULL);
+	if (pager->has_bulk)
+		pthread_join(pager->bulk, NULL);
+	pager->has_urgent = pager->has_bulk = false;
+}
+
+/* Half a manifest or state, and credit, are of the connection they came on. */
+static void pager_disconnected(struct session *session)
+{
+	struct pager *pager = (struct pager *)session;
+
+	join_lanes(pager);
+	atomic_store(&pager->granted, 0);
+	pager->bulk_received = pager->bulk_returned = 0;
+	free(pager->manifest_bytes);
+	pager->manifest_bytes = NULL;
+	pager->manifest_have = 0;
+	states_fini(&pager->again);
+	if (atomic_load(&pager->manifest) == NULL && session_get_phase(session, NULL, NULL) < GMEM_PHASE_STARTED)
+		states_fini(&pager->states);
+}
+
+static int take_released(struct session *session)
+{
+	int r;
+
+	pthread_mutex_lock(&session->lock);
+	r = session->phase == GMEM_PHASE_COMPLETE ? ledger_event(session->ledger, ATTEST_EVENT_RELEASED) : -EPROTO;
+	session->untold = session->untold && r < 0;
+	pthread_mutex_unlock(&session->lock);
+	return r < 0 ? -EPROTO : 1;
 }
 
 static int pager_control(struct session *session, const struct attest_record *record, const uint8_t *body)
@@ -40,7 +115,7 @@ static int pager_control(struct session *session, const struct attest_record *re
 	case ATTEST_OP_START:
 		return pager_start_record(pager, record, body);
 	case ATTEST_OP_RELEASED:
-		return session_get_phase(session, NULL, NULL) == GMEM_PHASE_COMPLETE ? 1 : -EPROTO;
+		return take_released(session);
 	default:
 		return -EPROTO;
 	}
@@ -80,6 +155,7 @@ static enum gmem_phase pager_end_phase(struct session *session, enum session_cau
 static const struct session_ops pager_ops = {
 	.connect = pager_connect,
 	.connected = pager_connected,
+	.disconnected = pager_disconnected,
 	.control = pager_control,
 	.end_phase = pager_end_phase,
 };
@@ -98,6 +174,7 @@ int pager_new(const struct session_config *config, struct pager **ret_pager, cha
 	}
 	wanted_init(&pager->wanted);
 	states_init(&pager->states);
+	states_init(&pager->again);
 	r = config->transport->listen(config->address, &pager->listener);
 	if (r < 0) {
 		snprintf(ret_error, error_len, "cannot listen on %s: %s", config->address, strerror(-r));
@@ -116,6 +193,7 @@ void pager_free(struct pager *pager)
 		pager->listener->ops->free_listener(pager->listener);
 	session_fini(&pager->session);
 	states_fini(&pager->states);
+	states_fini(&pager->again);
 	wanted_fini(&pager->wanted);
 	manifest_free(atomic_load(&pager->manifest));
 	free(pager->manifest_bytes);
@@ -130,10 +208,15 @@ int pager_attach(struct pager *pager, struct backend *backend, const struct gmem
 
 	if (pager->guest != NULL)
 		return -EALREADY;
-	r = guest_new(backend, regions, n_regions, true, &pager->guest, ret_error, error_len);
+	r = session_check_attach(&pager->session, ret_error, error_len);
+	if (r == 0)
+		r = guest_new(backend, regions, n_regions, true, &pager->guest, ret_error, error_len);
 	if (r < 0)
 		return r;
-	r = guest_check_missing(pager->guest, ret_error, error_len);
+	/* One that goes on has pages already: the kernel knows which. */
+	if (!pager->session.again)
+		r = guest_check_missing(pager->guest, ret_error, error_len);
+	atomic_store(&pager->guest->may_convert, ledger_state(pager->session.ledger) == ATTEST_STATE_RUNNING);
 	if (r == 0)
 		r = session_connect(&pager->session);
 	if (r < 0) {
@@ -155,7 +238,11 @@ static int record_running(struct pager *pager)
 		atomic_store(&pager->guest->may_convert, true);
 		session_set_phase_locked(session, GMEM_PHASE_RUNNING);
 		/* Under the lock, so that COMPLETE cannot overtake it. */
-		r = lane_send_op(&session->link.lanes[ATTEST_LANE_CONTROL], ATTEST_OP_STARTED, NULL, 0);
+		r = session_send_op(session, ATTEST_LANE_CONTROL, ATTEST_OP_STARTED, NULL, 0);
+		if (session->config->resume_ms > 0)
+			r = 0;	/* it is said again on the next connection */
+	} else if (!session->ended && session->config->resume_ms > 0 && (r == -EPROTO || r == -EPERM)) {
+		r = -EAGAIN;	/* START has to come again on the next connection */
 	}
 	pthread_mutex_unlock(&session->lock);
 	return r;
@@ -167,7 +254,26 @@ static int grant_credit(struct pager *pager, uint64_t bytes)
 
 	atomic_fetch_add(&pager->granted, bytes);
 	wire_put64(body, bytes);
-	return lane_send_op(&pager->session.link.lanes[ATTEST_LANE_BULK], ATTEST_OP_CREDIT, body, sizeof(body));
+	return session_send_op(&pager->session, ATTEST_LANE_BULK, ATTEST_OP_CREDIT, body, sizeof(body));
+}
+
+/* The map comes before the credit: the source streams nothing before it has both. */
+static int send_map_and_credit(struct pager *pager)
+{
+	struct session *session = &pager->session;
+	int r = pager_send_map(pager);
+
+	if (r == 0)
+		r = grant_credit(pager, session->config->credit_bytes);
+	if (r < 0 && r != -ENOTCONN)
+		session_lane_failed(session, ATTEST_LANE_CONTROL, r);
+	return r;
+}
+
+void pager_go_on(struct pager *pager)
+{
+	if (send_map_and_credit(pager) == 0)
+		pager_ask_again(pager);
 }
 
 int pager_run(struct pager *pager)
@@ -186,16 +292,14 @@ int pager_run(struct pager *pager)
 		return -ECANCELED;
 	}
 	r = record_running(pager);
+	if (r == -EAGAIN)
+		return r;
 	if (r < 0) {
 		session_end(session, SESSION_LOCAL, r, "cannot let the guest run: %s", strerror(-r));
 		return -ECANCELED;
 	}
-	r = grant_credit(pager, session->config->credit_bytes);
-	if (r < 0) {
-		session_lane_failed(session, ATTEST_LANE_BULK, r);
-		return -ECANCELED;
-	}
-	return 0;
+	r = send_map_and_credit(pager);
+	return r < 0 && session_has_ended(session) ? -ECANCELED : 0;
 }
 
 void pager_count(struct pager *pager, const struct guest_counts *counts, bool demand)
@@ -218,7 +322,6 @@ static uint64_t pages_filled(const struct pager *pager)
 static void complete(struct pager *pager)
 {
 	struct session *session = &pager->session;
-	uint8_t body[COMPLETE_LEN];
 	bool done = false;
 	int r = 0;
 
@@ -228,6 +331,7 @@ static void complete(struct pager *pager)
 		if (r == 0) {
 			atomic_store(&session->stats.complete_us, stats_now_us());
 			done = session_set_phase_locked(session, GMEM_PHASE_COMPLETE);
+			session->untold = session->config->resume_ms > 0;	/* until RELEASED comes */
 		}
 	}
 	pthread_mutex_unlock(&session->lock);
@@ -236,8 +340,7 @@ static void complete(struct pager *pager)
 			    session->config->state_dir, strerror(-r));
 	if (!done)
 		return;
-	wire_put64(body, atomic_load(&session->stats.pages_total));
-	(void)lane_send_op(&session->link.lanes[ATTEST_LANE_CONTROL], ATTEST_OP_COMPLETE, body, sizeof(body));
+	send_complete(pager);
 	log_info("complete: %llu pages are present", (unsigned long long)atomic_load(&session->stats.pages_total));
 }
 
@@ -260,9 +363,13 @@ void pager_tick(struct pager *pager)
 {
 	const uint64_t filled = pages_filled(pager);
 
-	if (session_get_phase(&pager->session, NULL, NULL) != GMEM_PHASE_RUNNING)
+	if (session_get_phase(&pager->session, NULL, NULL) != GMEM_PHASE_RUNNING || pager->guest == NULL)
 		return;
 	pager_check_complete(pager);
+	if (atomic_load(&pager->manifest) == NULL || !atomic_load(&pager->session.live)) {
+		pager->stall.patience_us = 0;	/* the silence of a lost connection is no lost page */
+		return;
+	}
 	if (stall_tick(&pager->stall, filled, filled + atomic_load(&pager->session.stats.pages_duplicate),
 		       stats_now_us()))
 		pager_sweep(pager);
@@ -275,11 +382,7 @@ void pager_stop(struct pager *pager)
 	session_stop(&pager->session);
 	if (pager->has_fault)
 		pthread_join(pager->fault, NULL);
-	if (pager->has_urgent)
-		pthread_join(pager->urgent, NULL);
-	if (pager->has_bulk)
-		pthread_join(pager->bulk, NULL);
-	pager->has_fault = pager->has_urgent = pager->has_bulk = false;
+	pager->has_fault = false;
 	pager_progress(pager, &last);	/* keeps n_missing */
 	if (pager->guest != NULL)
 		guest_close_backend(pager->guest);

@@ -22,6 +22,8 @@ struct pager {
 	struct guest *guest;			/* set by pager_attach() */
 	_Atomic(struct manifest *) manifest;	/* set when START came */
 	struct states states;			/* control thread until STARTED, then read only */
+	struct states again;			/* control thread: what a later connection brings of them */
+	uint8_t manifest_hash[ATTEST_HASH_LEN];	/* control thread; of the manifest, once that is set */
 	uint8_t *manifest_bytes;		/* control thread */
 	size_t manifest_len, manifest_have;	/* control thread */
 	struct wanted wanted;
@@ -48,7 +50,8 @@ int pager_attach(struct pager *pager, struct backend *backend, const struct gmem
 
 /*
  * State is restored: record RUNNING and tell the source.  0: the VMM may run the
- * guest.  -EINVAL before START; else -ECANCELED and the move has ended.
+ * guest.  -EINVAL before START; -EAGAIN: the connection was lost and START has to come
+ * again, call once more; else -ECANCELED and the move has ended.
  */
 int pager_run(struct pager *pager);
 
@@ -74,6 +77,15 @@ void pager_count(struct pager *pager, const struct guest_counts *counts, bool de
 void *pager_fault_thread(void *pager);
 void *pager_urgent_thread(void *pager);
 void *pager_bulk_thread(void *pager);
+
+/* On a fresh connection: ask for what somebody waits for. */
+void pager_ask_again(struct pager *pager);
+
+/* Tell the source which pages are present here, as the backend knows them (presence.c).  0 or -errno. */
+int pager_send_map(struct pager *pager);
+
+/* On a fresh connection, the guest runs: the map, what is waited for, credit. */
+void pager_go_on(struct pager *pager);
 
 /* Ask for missing pages that nobody has sent, a record full. */
 void pager_sweep(struct pager *pager);

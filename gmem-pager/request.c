@@ -45,7 +45,8 @@ static void handle_hello(struct service *service, const struct vmmsock_message *
 }
 
 /* -EPROTO: descriptors and flags do not go together. */
-static int unpack_regions(const struct vmmsock_message *message, struct gmem_region *ret_regions, size_t *ret_n)
+static int unpack_regions(const struct vmmsock_message *message, struct gmem_region *ret_regions, size_t *ret_n,
+			  bool *ret_again)
 {
 	struct proto_attach attach;
 	size_t fd = 1, i;
@@ -53,8 +54,9 @@ static int unpack_regions(const struct vmmsock_message *message, struct gmem_reg
 	if (message->header.len != sizeof(attach) || message->n_fds == 0)
 		return -EPROTO;
 	memcpy(&attach, message->body, sizeof(attach));
-	if (attach.n_regions == 0 || attach.n_regions > GMEM_MAX_REGIONS)
+	if (attach.n_regions == 0 || attach.n_regions > GMEM_MAX_REGIONS || (attach.flags & ~PROTO_ATTACH_AGAIN) != 0)
 		return -EINVAL;
+	*ret_again = (attach.flags & PROTO_ATTACH_AGAIN) != 0;
 	for (i = 0; i < attach.n_regions; i++) {
 		ret_regions[i] = (struct gmem_region){
 			.gpa = attach.regions[i].gpa, .size = attach.regions[i].size,
@@ -80,7 +82,8 @@ static void handle_attach(struct service *service, struct vmmsock_message *messa
 	size_t n_regions = 0;
 	int r;
 
-	r = service->attached ? -EALREADY : unpack_regions(message, regions, &n_regions);
+	r = service->attached ? -EALREADY : unpack_regions(message, regions, &n_regions,
+							     &config->session->again);
 	if (r == 0) {
 		r = config->open_backend(message->fds[0], &backend);
 		if (r < 0)
@@ -94,6 +97,9 @@ static void handle_attach(struct service *service, struct vmmsock_message *messa
 			backend->ops->close(backend);
 	}
 	service->attached = service->attached || r == 0;
+	if (r < 0 && r != service->attach_status)	/* a VMM may try again and again */
+		log_warn("a VM was not taken: %s", error[0] != '\0' ? error : strerror(-r));
+	service->attach_status = r;
 	answer_status(service, message->header.seq, r, error);
 }
 
@@ -206,6 +212,12 @@ static void handle_run(struct service *service, uint32_t seq)
 	char error[SESSION_ERROR_LEN] = "";
 	int r = config->ops->run == NULL ? -EPROTO : config->ops->run(config->opaque);
 
+	if (r == -EAGAIN) {	/* the connection was lost: asked again until START has come again */
+		service->pending = PROTO_RUN;
+		service->pending_seq = seq;
+		return;
+	}
+	service->pending = 0;
 	if (r == -EINVAL)
 		snprintf(error, sizeof(error), "START has not come yet");
 	else if (r < 0)
@@ -266,7 +278,9 @@ void request_settle(struct service *service)
 	const enum gmem_phase phase = session_get_phase(service->config->session, &status, error);
 	const enum gmem_phase wanted = service->pending == PROTO_START ? GMEM_PHASE_RUNNING : GMEM_PHASE_ACCEPTED;
 
-	if (service->pending == 0 || service->vmm_fd < 0 || phase < wanted)
+	if (service->pending == PROTO_RUN && service->vmm_fd >= 0)
+		handle_run(service, service->pending_seq);
+	if (service->pending == 0 || service->pending == PROTO_RUN || service->vmm_fd < 0 || phase < wanted)
 		return;
 	if (phase < GMEM_PHASE_ABORTED)
 		status = 0;

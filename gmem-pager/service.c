@@ -90,7 +90,7 @@ static void read_signal(struct service *service)
 	if (read(service->signal_fd, &info, sizeof(info)) != sizeof(info))
 		return;
 	service->n_signals++;
-	service->leave = service->stopped;
+	service->leave = session_has_ended(service->config->session);
 	if (phase_of(service) < service->config->ops->committed)
 		session_end(service->config->session, SESSION_LOCAL, -ECANCELED, "ended by signal %u", info.ssi_signo);
 	else if (phase_of(service) < GMEM_PHASE_COMPLETE && service->n_signals == 1)
@@ -130,7 +130,9 @@ static void follow_phase(struct service *service)
 {
 	tell_phase(service);
 	request_settle(service);
-	if (!service->stopped && session_has_ended(service->config->session)) {
+	/* A second signal after the end: nobody waits for a peer that has still to be told. */
+	if (!service->stopped && session_has_ended(service->config->session) &&
+	    (service->leave || session_is_settled(service->config->session))) {
 		service->config->ops->stop(service->config->opaque);
 		service->stopped = true;
 		service->ended_us = stats_now_us();
@@ -168,6 +170,7 @@ static void serve(struct service *service)
 			read_vmm(service);
 		if (fds[LISTEN].revents != 0)
 			accept_vmm(service);
+		session_tick(service->config->session);
 		if (service->config->ops->tick != NULL && !service->stopped)
 			service->config->ops->tick(service->config->opaque);
 		follow_phase(service);

@@ -31,7 +31,8 @@ struct service_ops {
 	int (*attach)(void *opaque, struct backend *backend, const struct gmem_region *regions, size_t n_regions,
 		      char *ret_error, size_t error_len);
 	int (*prepare)(void *opaque);	/* source; answered when the phase is ACCEPTED */
-	int (*start)(void *opaque, const struct states *states, char *ret_error, size_t error_len);	/* source */
+	/* Source; takes @states over on success. */
+	int (*start)(void *opaque, struct states *states, char *ret_error, size_t error_len);
 	int (*run)(void *opaque);	/* pager */
 	const struct states *(*states)(void *opaque);	/* pager, from STARTED on */
 	void (*tick)(void *opaque);	/* pager; may be NULL */

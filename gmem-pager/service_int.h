@@ -16,12 +16,13 @@ struct service {
 	int vmm_fd;			/* -1: none */
 	bool greeted;			/* HELLO was answered */
 	bool attached;
+	int attach_status;		/* of the last try */
 	bool stopped;			/* ops->stop() was called */
 	bool leave;			/* a signal came after the end */
 	unsigned int n_signals;
 	uint64_t ended_us;		/* 0: not yet */
 	enum gmem_phase told_phase;	/* the VMM's last event */
-	uint32_t pending;		/* PROTO_PREPARE or PROTO_START that awaits a phase; 0: none */
+	uint32_t pending;		/* PROTO_PREPARE or PROTO_START that awaits a phase, PROTO_RUN that awaits START; 0: none */
 	uint32_t pending_seq;
 	struct states incoming;		/* source: what the VMM hands over */
 	int incoming_status;

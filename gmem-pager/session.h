@@ -6,6 +6,9 @@
  *   IDLE -> CONNECTING -> ACCEPTED -> STARTED -> RUNNING -> COMPLETE
  *              `-------------`-----------`----------`-----> ABORTED or FAILED
  *
+ * A lost connection does not end a session that may go on (resume_ms): the control
+ * thread drops it, shakes hands afresh and carries on in the same phase; resume.c.
+ *
  * The phase is written under the lock, by session_set_phase() and session_end()
  * alone, and never leaves COMPLETE, ABORTED and FAILED.  What may be done in a
  * phase is durable in the ledger before the phase is entered; end_phase() of the
@@ -22,6 +25,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #include <gmem/gmem.h>
 
@@ -47,6 +51,7 @@ struct session_config {
 	int handshake_ms;
 	int ping_ms;
 	int peer_ms;				/* the peer is lost after so much silence */
+	int resume_ms;				/* how long to try to get a lost connection back; 0: its loss is the end */
 	uint32_t window_pages;			/* pager: pages asked for around a fault, 1 to URGENT_MAX_RUN */
 	uint64_t credit_bytes;			/* pager: bulk bytes under way, at least CREDIT_MIN */
 };
@@ -56,7 +61,7 @@ void session_config_init(struct session_config *config, enum attest_role role);
 
 enum session_cause {
 	SESSION_LOCAL,		/* this side ends it and tells the peer */
-	SESSION_LOST,		/* the peer or its connection is gone */
+	SESSION_LOST,		/* the peer or its connection is gone, and will not be waited for */
 	SESSION_PEER_ABORT,	/* ABORT came */
 	SESSION_PEER_ERROR,	/* ERROR came */
 };
@@ -66,12 +71,31 @@ struct session;
 struct session_ops {
 	/* Control thread: make the link.  Sentence on failure. */
 	int (*connect)(struct session *session, const struct link_config *config, char *ret_error, size_t error_len);
-	/* Control thread: the link is up; start the lanes' threads. */
+	/*
+	 * Control thread: the link is up, its number recorded.  Start the lanes' threads, and say again
+	 * what a connection before this one may have lost.
+	 */
 	int (*connected)(struct session *session);
+	/* Control thread: the link is shut for good; join the lanes' threads. */
+	void (*disconnected)(struct session *session);
 	/* Control thread: a record that is not PING, ERROR, ABORT.  1: the last one; -EPROTO: out of place. */
 	int (*control)(struct session *session, const struct attest_record *record, const uint8_t *body);
 	/* Lock held: the phase that an end leads to, made durable; may append to @error. */
 	enum gmem_phase (*end_phase)(struct session *session, enum session_cause cause, char *error, size_t error_len);
+};
+
+/* What is known of the connection; its lock is the session's. */
+struct session_health {
+	enum gmem_link state;
+	enum gmem_link told;		/* owner's: what stands beside the record */
+	bool lost;			/* it failed, and the control thread has not dropped it yet */
+	int status;			/* of the loss, -errno */
+	char error[SESSION_ERROR_LEN];	/* the loss in a sentence */
+	uint64_t good_us;		/* last time that the peer was heard; 0: never */
+	time_t good_time;		/* the same, for people */
+	uint64_t lost_us;		/* when it was found lost; 0: it is not */
+	unsigned int n_tries;		/* since it was lost */
+	unsigned int n_resumed;
 };
 
 struct session {
@@ -84,16 +108,22 @@ struct session {
 	bool has_peer_token;		/* control thread, and lock held in end_phase(): ABORT brought one */
 	uint8_t peer_token[SESSION_TOKEN_LEN];
 	bool ended;			/* lock; COMPLETE counts */
+	uint64_t ended_us;		/* lock */
 	int status;			/* lock; of the end, -errno */
 	char error[SESSION_ERROR_LEN];	/* lock */
 	bool control_done;		/* lock */
 	bool has_control;		/* owner's thread */
+	bool again;			/* owner's; the VM that is being attached was attached to a process before this one */
 	pthread_t control;
 	atomic_bool stop;
 	int stop_fd;			/* readable once stop is set */
 	int notify_fd;			/* readable when the phase changed; the owner reads it */
 	struct link link;
-	uint64_t bytes_wire;		/* after session_stop() */
+	pthread_rwlock_t link_lock;	/* who sends reads it, who replaces the link writes it */
+	atomic_bool live;		/* the lanes may be used: the connection is recorded and not lost */
+	struct session_health health;	/* lock */
+	bool untold;			/* lock; ended, and the peer has still to be told how */
+	uint64_t bytes_before;		/* link_lock; of the connections before this one */
 	char cipher[32];		/* lock */
 	struct stats stats;
 };
@@ -103,6 +133,9 @@ int session_init(struct session *session, const struct session_config *config, c
 		 char *ret_error, size_t error_len);
 /* After session_stop(). */
 void session_fini(struct session *session);
+
+/* Owner: may the VM that the VMM hands over be this session's?  -ENXIO, -EEXIST, with a sentence. */
+int session_check_attach(const struct session *session, char *ret_error, size_t error_len);
 
 /* Start the control thread: connect, then serve the control lane. */
 int session_connect(struct session *session);
@@ -124,6 +157,9 @@ bool session_set_phase_locked(struct session *session, enum gmem_phase phase);
 void session_end(struct session *session, enum session_cause cause, int status, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
+/* Control thread, destination, ABORTED: the token once more, on a fresh connection. */
+void session_tell_abort(struct session *session, const char *sentence);
+
 /* The event of the session's table that an end with @cause is. */
 enum attest_event session_end_event(enum session_cause cause);
 
@@ -133,6 +169,35 @@ enum attest_event session_end_event(enum session_cause cause);
  */
 void session_lane_failed(struct session *session, enum attest_lane id, int status);
 
+/* ---- resume.c ---- */
+
+/*
+ * Send on the present connection.  -ENOTCONN: there is none, what matters is said again on the
+ * next one; else as lane_send().
+ */
+int session_send(struct session *session, enum attest_lane id, const struct attest_record *record, const void *body);
+int session_send_op(struct session *session, enum attest_lane id, enum attest_op op, const void *body,
+		    uint32_t body_len);
+
+/* This connection is of no use any more.  The first call for a connection counts; any thread. */
+void session_connection_lost(struct session *session, int status, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Control thread: the peer was heard. */
+void session_heard(struct session *session);
+
+/* Control thread: the connection can be used. */
+void session_connection_up(struct session *session);
+
+/*
+ * Control thread: a connection, or the try to get one, has ended.  Drops it.  true: try again now
+ * (after a pause); false: the session has ended, or has to.
+ */
+bool session_try_again(struct session *session, const char *error);
+
+/* Owner, several times a second: is the peer gone for good? */
+void session_tick(struct session *session);
+
 /* Phase now; @ret_error (SESSION_ERROR_LEN bytes) and @ret_status may be NULL. */
 enum gmem_phase session_get_phase(struct session *session, int *ret_status, char *ret_error);
 
@@ -140,6 +205,9 @@ bool session_has_ended(struct session *session);
 
 /* Counters and names that are the same on both sides. */
 void session_progress(struct session *session, struct gmem_progress *ret_progress);
+
+/* May the owner stop an ended session: is there nobody who still has to be told? */
+bool session_is_settled(struct session *session);
 
 /* Start a thread of a role with all signals blocked.  0 or -errno. */
 int session_thread(pthread_t *ret_thread, void *(*run)(void *), void *arg);

@@ -15,9 +15,8 @@ static int source_connect(struct session *session, const struct link_config *con
 	return link_dial(&session->link, config, ret_error, error_len);
 }
 
-static int source_connected(struct session *session)
+static int start_lanes(struct source *source)
 {
-	struct source *source = (struct source *)session;
 	int r;
 
 	r = session_thread(&source->urgent, source_urgent_thread, source);
@@ -33,21 +32,70 @@ static int source_connected(struct session *session)
 	return r;
 }
 
+static int source_connected(struct session *session)
+{
+	struct source *source = (struct source *)session;
+	int r = start_lanes(source);
+
+	if (r == 0 && atomic_load(&source->manifest) != NULL) {
+		r = source_say_again(source);
+		if (r < 0) {
+			session_lane_failed(session, ATTEST_LANE_CONTROL, r);
+			r = 0;	/* the connection's failure, not the session's */
+		}
+	}
+	return r;
+}
+
+static void join_lanes(struct source *source)
+{
+	pace_stop(&source->pace);
+	if (source->has_urgent)
+		pthread_join(source->urgent, NULL);
+	if (source->has_bulk)
+		pthread_join(source->bulk, NULL);
+	if (source->has_credit)
+		pthread_join(source->credit, NULL);
+	source->has_urgent = source->has_bulk = source->has_credit = false;
+}
+
+/* What was sent may be lost: the destination's map says what need not be sent again. */
+static void source_disconnected(struct session *session)
+{
+	struct source *source = (struct source *)session;
+	const struct manifest *manifest = atomic_load(&source->manifest);
+	size_t i;
+
+	join_lanes(source);
+	pace_reset(&source->pace);
+	for (i = 0; manifest != NULL && i < bitmap_words(manifest->n_pages); i++)
+		atomic_store(&source->sent[i], 0);
+	source->map_next = 0;
+	source->started_heard = false;
+}
+
+/* GIVEN guards against an operator's mistake; IN_DOUBT, if that is what stays, resumes nothing by itself. */
 static int take_started(struct source *source)
 {
 	struct session *session = &source->session;
-	bool ok;
+	bool ok, first;
 
 	pthread_mutex_lock(&session->lock);
-	ok = !session->ended && session->phase == GMEM_PHASE_STARTED;
-	if (ok) {
-		/* GIVEN guards against an operator's mistake; IN_DOUBT, if that is what stays, resumes nothing by itself. */
-		if (ledger_event(session->ledger, ATTEST_EVENT_STARTED) < 0)
-			log_warn("cannot record GIVEN in %s", session->config->state_dir);
+	first = session->phase == GMEM_PHASE_STARTED;
+	ok = !session->ended && !source->started_heard && (first || session->phase == GMEM_PHASE_RUNNING);
+	if (ok && ledger_event(session->ledger, ATTEST_EVENT_STARTED) < 0)
+		log_warn("cannot record GIVEN in %s", session->config->state_dir);
+	if (ok && first) {
 		atomic_store(&session->stats.started_us, stats_now_us());
 		session_set_phase_locked(session, GMEM_PHASE_RUNNING);
 	}
 	pthread_mutex_unlock(&session->lock);
+	source->started_heard = true;
+	if (ok && first) {	/* whoever is sending START has nothing more to say either */
+		pthread_mutex_lock(&source->start_lock);
+		states_fini(&source->states);
+		pthread_mutex_unlock(&source->start_lock);
+	}
 	return ok || session_has_ended(session) ? 0 : -EPROTO;
 }
 
@@ -63,7 +111,7 @@ static int take_complete(struct source *source, const struct attest_record *reco
 	if (!wire_done(&reader) || n_pages != atomic_load(&session->stats.pages_total))
 		return -EPROTO;
 	pthread_mutex_lock(&session->lock);
-	ok = !session->ended && session->phase == GMEM_PHASE_RUNNING;
+	ok = !session->ended && (session->phase == GMEM_PHASE_RUNNING || session->phase == GMEM_PHASE_STARTED);
 	if (ok)
 		r = ledger_event(session->ledger, ATTEST_EVENT_COMPLETE);
 	if (ok && r == 0) {
@@ -79,7 +127,7 @@ static int take_complete(struct source *source, const struct attest_record *reco
 		return r;
 	}
 	log_info("complete: the destination has every page");
-	(void)lane_send_op(&session->link.lanes[ATTEST_LANE_CONTROL], ATTEST_OP_RELEASED, NULL, 0);
+	(void)session_send_op(session, ATTEST_LANE_CONTROL, ATTEST_OP_RELEASED, NULL, 0);
 	return 0;
 }
 
@@ -92,6 +140,10 @@ static int source_control(struct session *session, const struct attest_record *r
 		return record->body_len == 0 ? take_started(source) : -EPROTO;
 	case ATTEST_OP_COMPLETE:
 		return take_complete(source, record, body);
+	case ATTEST_OP_MAP:
+		return session_get_phase(session, NULL, NULL) == GMEM_PHASE_RUNNING ?
+		       source_take_map(source, body, record->body_len) :
+		       session_has_ended(session) ? 0 : -EPROTO;
 	default:
 		return -EPROTO;
 	}
@@ -153,6 +205,7 @@ static enum gmem_phase source_end_phase(struct session *session, enum session_ca
 static const struct session_ops source_ops = {
 	.connect = source_connect,
 	.connected = source_connected,
+	.disconnected = source_disconnected,
 	.control = source_control,
 	.end_phase = source_end_phase,
 };
@@ -170,6 +223,8 @@ int source_new(const struct session_config *config, struct source **ret_source, 
 		return r;
 	}
 	pace_init(&source->pace);
+	pthread_mutex_init(&source->start_lock, NULL);
+	states_init(&source->states);
 	source->control_body = secmem_alloc(CONTROL_BODY_MAX);
 	source->urgent_body = secmem_alloc(PAGES_BODY_MAX(URGENT_MAX_RUN));
 	source->bulk_body = secmem_alloc(PAGES_BODY_MAX(BULK_MAX_RUN));
@@ -189,6 +244,8 @@ void source_free(struct source *source)
 		return;
 	session_fini(&source->session);
 	pace_fini(&source->pace);
+	pthread_mutex_destroy(&source->start_lock);
+	states_fini(&source->states);
 	secmem_free(source->control_body);
 	secmem_free(source->urgent_body);
 	secmem_free(source->bulk_body);
@@ -198,21 +255,80 @@ void source_free(struct source *source)
 	free(source);
 }
 
+/*
+ * The process before this one froze the VM.  If it is not frozen now it may have run on since, and what
+ * is in its memory is not what START described.
+ */
+static int check_frozen(struct source *source, char *ret_error, size_t error_len)
+{
+	struct backend *backend = source->guest->backend;
+	int r = backend->ops->freeze(backend);
+
+	if (r == -EALREADY)
+		return 0;
+	if (r < 0 && r != -EBUSY) {
+		snprintf(ret_error, error_len, "cannot find out whether the VM is frozen: %s", strerror(-r));
+		return r;
+	}
+	if (r == 0)
+		(void)backend->ops->thaw(backend);
+	snprintf(ret_error, error_len, "the VM is not frozen any more: it may have run since START, and its memory cannot "
+		 "be given to the destination");
+	return -ESTALE;
+}
+
+/* With START gone: the same manifest as then, of the same frozen VM. */
+static int take_up(struct source *source, char *ret_error, size_t error_len)
+{
+	struct manifest *manifest = NULL;
+	int r = check_frozen(source, ret_error, error_len);
+
+	if (r == 0)
+		r = guest_survey(source->guest, &manifest, ret_error, error_len);
+	if (r == 0)
+		r = source_publish(source, manifest);
+	if (r < 0 && ret_error[0] == '\0')
+		snprintf(ret_error, error_len, "cannot take up the VM: %s", strerror(-r));
+	return r;
+}
+
 int source_attach(struct source *source, struct backend *backend, const struct gmem_region *regions,
 		  size_t n_regions, char *ret_error, size_t error_len)
 {
+	struct session *session = &source->session;
+	int r;
+
 	if (source->guest != NULL)
 		return -EALREADY;
-	return guest_new(backend, regions, n_regions, false, &source->guest, ret_error, error_len);
+	r = session_check_attach(session, ret_error, error_len);
+	if (r == 0)
+		r = guest_new(backend, regions, n_regions, false, &source->guest, ret_error, error_len);
+	if (r < 0)
+		return r;
+	if (session->phase >= GMEM_PHASE_STARTED)
+		r = take_up(source, ret_error, error_len);
+	/* In doubt, START may have to be sent again, and its states come first: source_start(). */
+	if (r == 0 && ledger_was_resumed(session->ledger) && session->phase != GMEM_PHASE_STARTED)
+		r = session_connect(session);
+	if (r < 0) {
+		source->guest->backend = NULL;	/* the caller's still */
+		guest_free(source->guest);
+		source->guest = NULL;
+	}
+	return r;
 }
 
 int source_prepare(struct source *source)
 {
+	struct session *session = &source->session;
+
 	if (source->guest == NULL)
 		return -EINVAL;
-	if (session_get_phase(&source->session, NULL, NULL) != GMEM_PHASE_IDLE)
+	if (ledger_was_resumed(session->ledger))
+		return session->has_control ? 0 : -EALREADY;	/* it dialled as soon as it had the VM */
+	if (session_get_phase(session, NULL, NULL) != GMEM_PHASE_IDLE)
 		return -EALREADY;
-	return session_connect(&source->session);
+	return session_connect(session);
 }
 
 bool source_claim(struct source *source, uint64_t index)
@@ -248,20 +364,12 @@ int source_send_run(struct source *source, enum attest_lane id, uint64_t index, 
 			stats_add(&stats->pages_shared, 1);
 	}
 	*ret_body_len = record.body_len;
-	return lane_send(&source->session.link.lanes[id], &record, body);
+	return session_send(&source->session, id, &record, body);
 }
 
 void source_stop(struct source *source)
 {
 	session_stop(&source->session);
-	pace_stop(&source->pace);
-	if (source->has_urgent)
-		pthread_join(source->urgent, NULL);
-	if (source->has_bulk)
-		pthread_join(source->bulk, NULL);
-	if (source->has_credit)
-		pthread_join(source->credit, NULL);
-	source->has_urgent = source->has_bulk = source->has_credit = false;
 	if (source->guest != NULL)
 		guest_close_backend(source->guest);
 }

@@ -21,7 +21,11 @@ struct source {
 	_Atomic(struct manifest *) manifest;	/* set before START is sent */
 	atomic_uint_fast64_t *sent;		/* by index; set with the manifest */
 	struct pace pace;
-	uint8_t *control_body;			/* owner; locked memory */
+	struct states states;			/* start_lock; what START needs again, until the destination runs */
+	uint64_t map_next;			/* control thread: index that the next MAP record begins at */
+	bool started_heard;			/* control thread: STARTED came on this connection */
+	pthread_mutex_t start_lock;		/* what is sent of the states, the manifest and START */
+	uint8_t *control_body;			/* start_lock; locked memory */
 	uint8_t *urgent_body;			/* urgent thread */
 	uint8_t *bulk_body;			/* bulk thread */
 	bool has_urgent, has_bulk, has_credit;	/* control thread, then the owner */
@@ -43,11 +47,13 @@ int source_prepare(struct source *source);
 
 /*
  * Freeze, send everything up to and with START.  The phase says what becomes of
- * it.  -EBUSY a vCPU runs: stop it and call again.  On other failures the VM is
+ * it.  Takes @states over once START may leave, and leaves an empty collection.
+ * -EBUSY a vCPU runs: stop it and call again.  -ENOTCONN: the connection is lost and may come
+ * back, nothing was done.  On other failures the VM is
  * thawed and the move has ended, except for -EINPROGRESS: START may have left.
  * On failure @ret_error has a sentence.
  */
-int source_start(struct source *source, const struct states *states, char *ret_error, size_t error_len);
+int source_start(struct source *source, struct states *states, char *ret_error, size_t error_len);
 
 /* Owner: end all threads, wipe, close the backend.  Counters stay readable. */
 void source_stop(struct source *source);
@@ -62,6 +68,15 @@ bool source_claim(struct source *source, uint64_t index);
 /* Read and send one run on @id, from @index on; counts pages and, in @ret_body_len, bytes. */
 int source_send_run(struct source *source, enum attest_lane id, uint64_t index, uint32_t n_pages, uint8_t *body,
 		    uint32_t *ret_body_len);
+
+/* Let the lanes' threads have @manifest; they answer once the phase is STARTED.  -ENOMEM: it is freed. */
+int source_publish(struct source *source, struct manifest *manifest);
+
+/* Control thread, a MAP record.  -EPROTO. */
+int source_take_map(struct source *source, const uint8_t *body, uint32_t body_len);
+
+/* Control thread: on a connection that goes on after START; what the destination may lack of it. */
+int source_say_again(struct source *source);
 
 void *source_urgent_thread(void *source);
 void *source_bulk_thread(void *source);

@@ -74,3 +74,19 @@ int states_check(const struct states *states, uint32_t n_states)
 {
 	return states->n_states == n_states && states->n_filled == n_states && states->offset == 0 ? 0 : -EPROTO;
 }
+
+bool states_equal(const struct states *states, const struct states *other)
+{
+	uint32_t i;
+
+	if (states->n_filled != other->n_filled)
+		return false;
+	for (i = 0; i < states->n_filled; i++) {
+		const struct gmem_state *one = &states->states[i], *two = &other->states[i];
+
+		if (strcmp(one->name, two->name) != 0 || one->data_len != two->data_len ||
+		    (one->data_len > 0 && memcmp(one->data, two->data, one->data_len) != 0))
+			return false;
+	}
+	return true;
+}

@@ -7,6 +7,7 @@
 #ifndef GMEM_PAGER_STATES_H
 #define GMEM_PAGER_STATES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,6 +36,9 @@ void states_fini(struct states *states);
  * it cannot be locked.  The collection is unusable after a failure.
  */
 int states_add(struct states *states, const struct states_part *part, const void *data, size_t len);
+
+/* The same names with the same bytes, in the same order? */
+bool states_equal(const struct states *states, const struct states *other);
 
 /* 0 if exactly @n_states have come whole, else -EPROTO. */
 int states_check(const struct states *states, uint32_t n_states);

@@ -44,6 +44,18 @@ void wanted_filled(struct wanted *wanted, uint64_t gfn, uint64_t n_pages, uint64
 	pthread_mutex_unlock(&wanted->lock);
 }
 
+size_t wanted_list(struct wanted *wanted, uint64_t ret_gfns[WANTED_MAX])
+{
+	size_t n, i;
+
+	pthread_mutex_lock(&wanted->lock);
+	n = wanted->n_entries;
+	for (i = 0; i < n; i++)
+		ret_gfns[i] = wanted->entries[i].gfn;
+	pthread_mutex_unlock(&wanted->lock);
+	return n;
+}
+
 size_t wanted_count(struct wanted *wanted)
 {
 	size_t n;

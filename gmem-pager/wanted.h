@@ -33,6 +33,9 @@ bool wanted_add(struct wanted *wanted, uint64_t gfn, uint64_t now_us);
 /* The pages from @gfn on are present: forget them, and note how long they took. */
 void wanted_filled(struct wanted *wanted, uint64_t gfn, uint64_t n_pages, uint64_t now_us, struct stats *stats);
 
+/* Up to WANTED_MAX GFNs that have not come. */
+size_t wanted_list(struct wanted *wanted, uint64_t ret_gfns[WANTED_MAX]);
+
 size_t wanted_count(struct wanted *wanted);
 
 #endif

@@ -227,10 +227,20 @@ static int init_poll_fd(struct gmem_client *client)
 	client->poll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (client->pending_fd < 0 || client->poll_fd < 0)
 		return -errno;
-	if (epoll_ctl(client->poll_fd, EPOLL_CTL_ADD, client->sock, &event) < 0 ||
-	    epoll_ctl(client->poll_fd, EPOLL_CTL_ADD, client->pending_fd, &event) < 0)
+	return epoll_ctl(client->poll_fd, EPOLL_CTL_ADD, client->pending_fd, &event) < 0 ? -errno : 0;
+}
+
+/* The service is trusted with the guest's memory: it has to be root's, or of the user that it was before. */
+static int check_peer(struct gmem_client *client)
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+
+	if (getsockopt(client->sock, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
 		return -errno;
-	return 0;
+	if (!client->attached)
+		client->uid = cred.uid;		/* whoever may have a socket at the path that the VMM chose */
+	return cred.uid == 0 || cred.uid == client->uid ? 0 : -EPERM;
 }
 
 static int say_hello(struct gmem_client *client)
@@ -249,6 +259,27 @@ static int say_hello(struct gmem_client *client)
 	return answer.version == PROTO_VERSION && answer.role == (uint32_t)client->role ? 0 : -EPROTO;
 }
 
+int client_connect(struct gmem_client *client)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	int r;
+
+	client->dead = false;
+	client->sock = connect_socket(client->path);
+	if (client->sock < 0)
+		return client->sock;
+	r = check_peer(client);
+	if (r == 0 && epoll_ctl(client->poll_fd, EPOLL_CTL_ADD, client->sock, &event) < 0)
+		r = -errno;
+	if (r == 0)
+		r = say_hello(client);
+	if (r < 0) {
+		close(client->sock);
+		client->sock = -1;
+	}
+	return r;
+}
+
 int gmem_connect(const char *path, enum gmem_role role, gmem_client **ret_client)
 {
 	struct gmem_client *client;
@@ -256,16 +287,17 @@ int gmem_connect(const char *path, enum gmem_role role, gmem_client **ret_client
 
 	if (path == NULL || ret_client == NULL || (role != GMEM_ROLE_SOURCE && role != GMEM_ROLE_PAGER))
 		return -EINVAL;
+	if (strlen(path) >= CLIENT_PATH_LEN)
+		return -ENAMETOOLONG;
 	client = calloc(1, sizeof(*client));
 	if (client == NULL)
 		return -ENOMEM;
 	client->role = role;
-	client->poll_fd = -1;
-	client->pending_fd = -1;
-	client->sock = connect_socket(path);
-	r = client->sock < 0 ? client->sock : init_poll_fd(client);
+	client->sock = client->poll_fd = client->pending_fd = client->custody.keep_fd = -1;
+	strcpy(client->path, path);
+	r = init_poll_fd(client);
 	if (r == 0)
-		r = say_hello(client);
+		r = client_connect(client);
 	if (r < 0) {
 		gmem_close(client);
 		return r;
@@ -301,6 +333,7 @@ void gmem_close(gmem_client *client)
 	if (client == NULL)
 		return;
 	client_free_states(client);
+	custody_fini(client);
 	close_fd(client->sock);
 	close_fd(client->pending_fd);
 	close_fd(client->poll_fd);

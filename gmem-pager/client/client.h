@@ -6,10 +6,24 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/un.h>
 
 #include <gmem/gmem.h>
 
 #include "proto.h"
+
+#define CLIENT_PATH_LEN sizeof(((struct sockaddr_un *)NULL)->sun_path)
+
+/* What a service that was started again is given; see custody.c. */
+struct client_custody {
+	gmem_session_fn new_session;	/* NULL: nobody is waited for */
+	void *opaque;
+	int wait_ms;
+	int64_t gone_ms;		/* since when it is away; 0: it is there */
+	int keep_fd;			/* pager: a session of our own */
+	size_t n_regions;
+	struct gmem_region regions[GMEM_MAX_REGIONS];	/* shared_fd are our own duplicates */
+};
 
 struct gmem_client {
 	int sock;
@@ -20,6 +34,9 @@ struct gmem_client {
 	enum gmem_phase phase;
 	bool attached;
 	bool dead;			/* the service went away */
+	char path[CLIENT_PATH_LEN];	/* of its socket */
+	uint32_t uid;			/* its user */
+	struct client_custody custody;
 	int status;			/* of the end, -errno */
 	char error[PROTO_ERROR_LEN];	/* sentence for the last failed call */
 	char end_error[PROTO_ERROR_LEN];	/* sentence the service gave when the move ended */
@@ -45,6 +62,27 @@ int client_call(struct gmem_client *client, enum proto_type type, const void *bo
 
 /* Read one event; @timeout_ms as in poll().  -ETIMEDOUT, -EPIPE. */
 int client_read_event(struct gmem_client *client, int timeout_ms);
+
+/* Connect client->sock, say HELLO, and be polled.  Checks who is there.  -errno, sock closed. */
+int client_connect(struct gmem_client *client);
+
+/* Hand over @session_fd and the regions; @flags: PROTO_ATTACH_*. */
+int client_attach(struct gmem_client *client, int session_fd, const struct gmem_region *regions, size_t n_regions,
+		  uint32_t flags);
+
+int64_t client_now_ms(void);
+
+/* ---- custody.c ---- */
+
+/* After gmem_attach(): keep what a new service will need. */
+int custody_keep(struct gmem_client *client, const struct gmem_region *regions, size_t n_regions);
+void custody_fini(struct gmem_client *client);
+
+/*
+ * The service is gone (-EPIPE): wait for another one and hand it the VM.  @timeout_ms: the caller's, -1 none.
+ * 0: it is there; -ETIMEDOUT: not yet; -EPIPE: there is no custody, or it was away for too long.
+ */
+int custody_wait(struct gmem_client *client, int timeout_ms);
 
 /* Wipe and free what START brought. */
 void client_free_states(struct gmem_client *client);

@@ -13,20 +13,13 @@ static bool is_final(enum gmem_phase phase)
 	return phase >= GMEM_PHASE_COMPLETE;
 }
 
-int gmem_attach(gmem_client *client, int session_fd, const struct gmem_region *regions, size_t n_regions)
+int client_attach(struct gmem_client *client, int session_fd, const struct gmem_region *regions, size_t n_regions,
+		  uint32_t flags)
 {
-	struct proto_attach attach = { .n_regions = (uint32_t)n_regions };
+	struct proto_attach attach = { .n_regions = (uint32_t)n_regions, .flags = flags };
 	int fds[PROTO_MAX_FDS];
 	size_t n_fds = 0, i;
-	int r;
 
-	if (client == NULL || session_fd < 0)
-		return -EINVAL;
-	if (!regions_valid(regions, n_regions))
-		return client_fail(client, -EINVAL, "regions must be page aligned, not empty, sorted by gpa, apart, and "
-				   "have guest_memfd or a shared fd; at most %u", GMEM_MAX_REGIONS);
-	if (client->attached)
-		return client_fail(client, -EALREADY, "a VM is attached to this handle already");
 	fds[n_fds++] = session_fd;
 	for (i = 0; i < n_regions; i++) {
 		attach.regions[i].gpa = regions[i].gpa;
@@ -37,9 +30,26 @@ int gmem_attach(gmem_client *client, int session_fd, const struct gmem_region *r
 			fds[n_fds++] = regions[i].shared_fd;
 		}
 	}
-	r = client_call(client, PROTO_ATTACH, &attach, sizeof(attach), fds, n_fds, NULL, NULL);
+	return client_call(client, PROTO_ATTACH, &attach, sizeof(attach), fds, n_fds, NULL, NULL);
+}
+
+int gmem_attach(gmem_client *client, int session_fd, const struct gmem_region *regions, size_t n_regions)
+{
+	int r;
+
+	if (client == NULL || session_fd < 0)
+		return -EINVAL;
+	if (!regions_valid(regions, n_regions))
+		return client_fail(client, -EINVAL, "regions must be page aligned, not empty, sorted by gpa, apart, and "
+				   "have guest_memfd or a shared fd; at most %u", GMEM_MAX_REGIONS);
+	if (client->attached)
+		return client_fail(client, -EALREADY, "a VM is attached to this handle already");
+	r = custody_keep(client, regions, n_regions);
 	if (r == 0)
-		client->attached = true;
+		r = client_attach(client, session_fd, regions, n_regions, 0);
+	client->attached = r == 0;
+	if (r < 0)
+		custody_fini(client);
 	return r;
 }
 
@@ -90,10 +100,46 @@ static int send_state(struct gmem_client *client, const struct gmem_state *state
 	return r;
 }
 
-int gmem_source_start(gmem_client *client, const struct gmem_state *states, size_t n_states)
+static int send_start(struct gmem_client *client, const struct gmem_state *states, size_t n_states)
 {
 	const struct proto_start start = { .n_states = (uint32_t)n_states };
 	size_t i;
+	int r = 0;
+
+	for (i = 0; i < n_states && r == 0; i++)
+		r = send_state(client, &states[i], i, n_states);
+	return r == 0 ? client_call(client, PROTO_START, &start, sizeof(start), NULL, 0, NULL, NULL) : r;
+}
+
+/* gmem-source went away meanwhile, and START may have left: only its record says whether. */
+static int start_again(struct gmem_client *client, const struct gmem_state *states, size_t n_states)
+{
+	int r = 0;
+
+	while (r == -EPIPE || r == 0) {
+		r = custody_wait(client, -1);
+		if (r < 0)
+			break;
+		if (client->phase == GMEM_PHASE_RUNNING || client->phase == GMEM_PHASE_COMPLETE)
+			return 0;
+		if (client->phase < GMEM_PHASE_STARTED)
+			r = client_call(client, PROTO_PREPARE, NULL, 0, NULL, 0, NULL, NULL);
+		if (r == 0)
+			r = send_start(client, states, n_states);
+		if (r == 0)
+			return 0;
+		/* A service that knows the session, and says that START has not left. */
+		if (r != -EPIPE && r != -EPROTO && r != -EINPROGRESS)
+			return r;
+	}
+	if (r == -EINPROGRESS)
+		return r;
+	return client_fail(client, -EINPROGRESS, "gmem-source went away while it was starting the move: START "
+			   "may have left, the VM must not run on here");
+}
+
+int gmem_source_start(gmem_client *client, const struct gmem_state *states, size_t n_states)
+{
 	int r;
 
 	if (client == NULL || client->role != GMEM_ROLE_SOURCE)
@@ -101,15 +147,8 @@ int gmem_source_start(gmem_client *client, const struct gmem_state *states, size
 	r = check_states(states, n_states);
 	if (r < 0)
 		return client_fail(client, r, "states need unique names and at most %u bytes each", GMEM_MAX_STATE_LEN);
-	for (i = 0; i < n_states && r == 0; i++)
-		r = send_state(client, &states[i], i, n_states);
-	if (r < 0)
-		return r;	/* the service cannot have sent START without being asked */
-	r = client_call(client, PROTO_START, &start, sizeof(start), NULL, 0, NULL, NULL);
-	if (r == -EPIPE || r == -EPROTO)
-		return client_fail(client, -EINPROGRESS, "gmem-source went away while it was starting the move: START "
-				   "may have left, the VM must not run on here");
-	return r;
+	r = send_start(client, states, n_states);
+	return r == -EPIPE || r == -EPROTO ? start_again(client, states, n_states) : r;
 }
 
 /* Fetch state @index part by part into @ret_state, whose data the handle owns. */
@@ -186,39 +225,7 @@ static int fetch_states(struct gmem_client *client)
 	return 0;
 }
 
-int gmem_pager_wait_start(gmem_client *client, const struct gmem_state **ret_states, size_t *ret_n_states)
-{
-	int r = 0;
-
-	if (client == NULL || client->role != GMEM_ROLE_PAGER || ret_states == NULL || ret_n_states == NULL)
-		return -EINVAL;
-	if (!client->attached)
-		return client_fail(client, -EINVAL, "no VM is attached: call gmem_attach first");
-	while (r == 0 && client->phase < GMEM_PHASE_STARTED)
-		r = client_read_event(client, -1);
-	if (r < 0)
-		return r;
-	client_clear_pending(client);
-	if (client->phase >= GMEM_PHASE_ABORTED)
-		return client_fail(client, client->status < 0 ? client->status : -ECANCELED, "%s", client->end_error);
-	if (client->states == NULL) {
-		r = fetch_states(client);
-		if (r < 0)
-			return r;
-	}
-	*ret_states = client->states;
-	*ret_n_states = client->n_states;
-	return 0;
-}
-
-int gmem_pager_run(gmem_client *client)
-{
-	if (client == NULL || client->role != GMEM_ROLE_PAGER)
-		return -EINVAL;
-	return client_call(client, PROTO_RUN, NULL, 0, NULL, 0, NULL, NULL);
-}
-
-static int64_t now_ms(void)
+int64_t client_now_ms(void)
 {
 	struct timespec ts;
 
@@ -226,28 +233,119 @@ static int64_t now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+/* -EPIPE is the end only if nobody comes in place of the service. */
+static int read_event(struct gmem_client *client, int timeout_ms)
+{
+	int r = client_read_event(client, timeout_ms);
+
+	return r == -EPIPE ? custody_wait(client, timeout_ms) : r;
+}
+
 /* Take what is queued, then wait until @phase or a final one. */
 static int wait_phase(struct gmem_client *client, enum gmem_phase phase, int timeout_ms)
 {
-	const int64_t deadline = now_ms() + timeout_ms;
+	const int64_t deadline = client_now_ms() + timeout_ms;
 	int64_t left;
 	int r;
 
 	for (;;) {
 		do {
-			r = client_read_event(client, 0);
+			r = is_final(client->phase) ? client_read_event(client, 0) : read_event(client, 0);
 		} while (r == 0);
 		if (client->phase >= phase || is_final(client->phase))
 			return 0;
 		if (r != -ETIMEDOUT)
 			return r;
-		left = timeout_ms < 0 ? -1 : deadline - now_ms();
+		left = timeout_ms < 0 ? -1 : deadline - client_now_ms();
 		if (timeout_ms >= 0 && left <= 0)
 			return -ETIMEDOUT;
-		r = client_read_event(client, (int)left);
+		r = read_event(client, (int)left);
 		if (r < 0)
 			return r;
 	}
+}
+
+/* Until START is there, or the end; then fetch what it brought. */
+static int wait_states(struct gmem_client *client)
+{
+	int r = wait_phase(client, GMEM_PHASE_STARTED, -1);
+
+	client_clear_pending(client);
+	if (r < 0)
+		return r;
+	if (client->phase >= GMEM_PHASE_ABORTED)
+		return client_fail(client, client->status < 0 ? client->status : -ECANCELED, "%s", client->end_error);
+	return client->states == NULL ? fetch_states(client) : 0;
+}
+
+int gmem_pager_wait_start(gmem_client *client, const struct gmem_state **ret_states, size_t *ret_n_states)
+{
+	int r;
+
+	if (client == NULL || client->role != GMEM_ROLE_PAGER || ret_states == NULL || ret_n_states == NULL)
+		return -EINVAL;
+	if (!client->attached)
+		return client_fail(client, -EINVAL, "no VM is attached: call gmem_attach first");
+	do {
+		r = wait_states(client);
+		if (r == -EPIPE)	/* it went away between two parts of them */
+			r = custody_wait(client, -1) == 0 ? -EAGAIN : -EPIPE;
+	} while (r == -EAGAIN);
+	if (r < 0)
+		return r;
+	*ret_states = client->states;
+	*ret_n_states = client->n_states;
+	return 0;
+}
+
+static bool same_states(const struct gmem_state *states, size_t n_states, const struct gmem_state *other, size_t n_other)
+{
+	size_t i;
+
+	if (n_states != n_other)
+		return false;
+	for (i = 0; i < n_states; i++)
+		if (strcmp(states[i].name, other[i].name) != 0 || states[i].data_len != other[i].data_len ||
+		    memcmp(states[i].data, other[i].data, other[i].data_len) != 0)
+			return false;
+	return true;
+}
+
+/* The pager was started again before the guest ran: START comes anew, and has to bring what was restored. */
+static int check_start_again(struct gmem_client *client)
+{
+	struct gmem_state *before = client->states;
+	const size_t n_before = client->n_states;
+	bool same;
+	int r;
+
+	client->states = NULL;
+	client->n_states = 0;
+	r = wait_states(client);
+	same = r == 0 && same_states(before, n_before, client->states, client->n_states);
+	client_free_states(client);
+	client->states = before;
+	client->n_states = n_before;
+	if (r == 0 && !same)
+		return client_fail(client, -ECANCELED, "START came again with another state");
+	return r;
+}
+
+int gmem_pager_run(gmem_client *client)
+{
+	int r;
+
+	if (client == NULL || client->role != GMEM_ROLE_PAGER)
+		return -EINVAL;
+	r = client_call(client, PROTO_RUN, NULL, 0, NULL, 0, NULL, NULL);
+	while (r == -EPIPE && custody_wait(client, -1) == 0) {
+		if (client->phase >= GMEM_PHASE_RUNNING && client->phase <= GMEM_PHASE_COMPLETE)
+			return 0;	/* recorded before it died */
+		r = check_start_again(client);
+		if (r == 0)
+			r = client_call(client, PROTO_RUN, NULL, 0, NULL, 0, NULL, NULL);
+	}
+	return r;
 }
 
 int gmem_wait(gmem_client *client, enum gmem_phase phase, int timeout_ms, enum gmem_phase *ret_phase)

@@ -16,7 +16,7 @@
 #include <gmem/gmem.h>
 
 #define PROTO_MAGIC 0x4d454d47u		/* "GMEM" */
-#define PROTO_VERSION 1u
+#define PROTO_VERSION 2u
 #define PROTO_PART_LEN 32768u		/* bytes of one part of a state */
 #define PROTO_MESSAGE_MAX (PROTO_PART_LEN + 1024u)
 #define PROTO_ERROR_LEN 256u
@@ -55,9 +55,11 @@ struct proto_region {
 	uint32_t pad;
 };
 
+#define PROTO_ATTACH_AGAIN (1u << 0)	/* the VM of a session that another process of the service began */
+
 struct proto_attach {
 	uint32_t n_regions;
-	uint32_t pad;
+	uint32_t flags;		/* PROTO_ATTACH_AGAIN */
 	struct proto_region regions[GMEM_MAX_REGIONS];
 };
 

@@ -90,7 +90,7 @@ struct attest_handshake_config {
 	const struct attest_keypair *keypair;	/* borrowed */
 	uint8_t ticket_id[ATTEST_ID_LEN];	/* both sides must have the same */
 	uint8_t vm_id[ATTEST_ID_LEN];
-	uint64_t connection;			/* number of this connection set */
+	uint64_t connection;			/* the lowest number that this side takes for it */
 	uint32_t ciphers;			/* bit (1 << attest_cipher); 0: all that this machine has */
 	const struct attest_evidence_ops *evidence;
 	void *evidence_opaque;
@@ -121,6 +121,8 @@ const char *attest_cipher_name(enum attest_cipher cipher);
  * decides.  From any thread, at any time.
  */
 void attest_channel_tick(struct attest_channel *channel, uint64_t now_ns);
+/* The number of this connection set: the higher one of both sides' configs. */
+uint64_t attest_channel_connection(const struct attest_channel *channel);
 /* The hash that names this session; the same at both ends. */
 const uint8_t *attest_channel_session_id(const struct attest_channel *channel);
 
@@ -138,6 +140,7 @@ enum attest_op {
 	ATTEST_OP_CREDIT = 11,	/* bulk, pager to source */
 	ATTEST_OP_ERROR = 12,	/* control: a sentence; the move is over */
 	ATTEST_OP_PING = 13,	/* control: liveness */
+	ATTEST_OP_MAP = 14,	/* control, pager to source: which pages are present */
 };
 struct attest_record {		/* header of one record; all of it is bound as associated data */
 	enum attest_op op;

@@ -10,7 +10,8 @@
  *
  * Source VMM                          Destination VMM
  *   gmem_connect                        VM, memslots, everything MISSING
- *   gmem_attach                         gmem_connect, gmem_attach
+ *   gmem_set_custody                    gmem_connect, gmem_set_custody
+ *   gmem_attach                         gmem_attach
  *   gmem_source_prepare                 gmem_pager_wait_start -> state blobs
  *   (stop vCPUs, save state)            (restore state)
  *   gmem_source_start  ---- START --->  gmem_pager_run
@@ -90,6 +91,14 @@ enum gmem_phase {
 	GMEM_PHASE_FAILED = 7,		/**< ended after START: see gmem_last_error() */
 };
 
+/** What the service knows of its connection to the other side. */
+enum gmem_link {
+	GMEM_LINK_NONE = 0,		/**< there was none yet */
+	GMEM_LINK_UP = 1,
+	GMEM_LINK_RECONNECTING = 2,	/**< lost; tries to get it back */
+	GMEM_LINK_LOST = 3,		/**< not back in the configured time; it waits on, the operator decides */
+};
+
 /** Counters of a move; pages are 4 KiB. */
 struct gmem_progress {
 	enum gmem_phase phase;
@@ -107,6 +116,9 @@ struct gmem_progress {
 	char transport[16];		/**< "nng" */
 	char cipher[32];
 	char handshake[48];
+	enum gmem_link link;
+	uint32_t n_resumed;		/**< connections that went on with the move after a lost one */
+	uint64_t silent_us;		/**< since the other side was last heard; 0 while it is connected */
 };
 
 /**
@@ -131,10 +143,37 @@ const char *gmem_last_error(const gmem_client *client);
 int gmem_fd(const gmem_client *client);
 
 /**
+ * Makes a session fd as for gmem_attach(), for a service that was started again.
+ * Called inside of libgmem's own calls.
+ * @return the descriptor, which libgmem closes, or -errno.
+ */
+typedef int (*gmem_session_fn)(void *opaque);
+
+/**
+ * Be the custodian of the VM's session: call it after gmem_connect(), before gmem_attach().
+ *
+ * A gmem-pager or gmem-source that is killed can be started again with the same
+ * options; its state directory says how far it was. From here on libgmem notices that
+ * the service is gone, connects to the same path again, checks that it belongs to root
+ * or to the user of before (SO_PEERCRED) and knows of this move, and hands it a new
+ * session from @p new_session. Pager: libgmem keeps one session of its own open all the
+ * time, so that vCPUs go on waiting in KVM_RUN meanwhile; gmem_close() closes it.
+ *
+ * Waiting happens inside the other calls: gmem_wait() returns -ETIMEDOUT while the service is
+ * away, so a VMM that sits in poll() on gmem_fd() has to call it now and then. gmem_fd() stays the same.
+ *
+ * @param wait_ms how long the service may be away, -1 without limit. Then calls fail with -EPIPE
+ * and libgmem closes its session: the kernel fails who waits for a page.
+ * @retval -EINVAL @retval -EALREADY after gmem_attach().
+ */
+GMEM_MUST_USE int gmem_set_custody(gmem_client *client, gmem_session_fn new_session, void *opaque, int wait_ms);
+
+/**
  * Hand over the VM: a session fd (source: EXTRACT|QUERY|FREEZE; pager:
  * EVENTS|POPULATE|MARK|DISCARD|QUERY) and the layout of guest memory.
  * The service gets duplicates; the caller should close its own session_fd
- * after success, else a dead service is not noticed by the kernel.
+ * after success, else a dead service is not noticed by the kernel, and what it had
+ * read is not reported again.
  * @param n_regions 1 to GMEM_MAX_REGIONS, sorted by gpa, not overlapping.
  * @retval -EINVAL a region is malformed. @retval -EALREADY attached before.
  */

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The source host loses its power in mid-move: the guest stops, and is said to be.
+# The source host loses its power in mid-move, and nobody is to wait for it
+# (--resume-timeout 0): the guest stops, and is said to be.
 
 peer_timeout_s=5
 . "$(dirname "$0")/lib/spoil.sh"

@@ -13,6 +13,8 @@ on, except for one record that it spoils:
   cut      all connections end in its place
   stall    it and all that follows, on all lanes and both ways, is swallowed
   delay    it and all that follows on its lane comes --ms milliseconds late
+  stale    the first such record is kept and all connections end behind it; on the
+           connections that come then, it is sent in place of the first one there
   none     nothing; counts
 
 Prints a line when it has listened ("ready"), one when it has struck ("bent ..."),
@@ -30,7 +32,7 @@ PREAMBLE_MAGIC = b"GMEMLANE"
 PREAMBLE_LEN = 48
 LANES = ("control", "urgent", "bulk")
 OPS = {"BIND": 1, "STATE": 2, "MANIFEST": 3, "START": 4, "STARTED": 5, "ABORT": 6, "COMPLETE": 7, "RELEASED": 8,
-       "REQUEST": 9, "PAGES": 10, "CREDIT": 11, "ERROR": 12, "PING": 13}
+       "REQUEST": 9, "PAGES": 10, "CREDIT": 11, "ERROR": 12, "PING": 13, "MAP": 14}
 OP_NAMES = {number: name for name, number in OPS.items()}
 
 # A record: 32 bytes of header (class, op, lane, direction, ...), the body padded to its class, a tag of 16.
@@ -63,6 +65,7 @@ class Bender:
         self.lock = threading.Lock()
         self.left = args.nth
         self.struck = False
+        self.kept = None
         self.stalled = False
         self.delayed = set()
         self.socks = []
@@ -84,6 +87,8 @@ class Bender:
             if self.left > 0:
                 self.left -= 1
                 return None
+            if args.act == "stale" and self.kept is None:
+                return "keep"
             self.struck = True
             self.stalled = args.act == "stall"
             if args.act == "delay":
@@ -154,6 +159,13 @@ class Pipe(threading.Thread):
         if act == "cut":
             self.bender.cut()
             raise Closed
+        if act == "keep":
+            self.bender.kept = bytes(record)
+            self.sink.sendall(record)
+            self.bender.cut()
+            raise Closed
+        if act == "stale":
+            record = bytearray(self.bender.kept)
         if act == "swap":
             self.held = record
             return
@@ -202,7 +214,7 @@ def parse_args():
     parser.add_argument("--listen", required=True, type=parse_address, metavar="HOST:PORT")
     parser.add_argument("--to", required=True, type=parse_address, metavar="HOST:PORT")
     parser.add_argument("--act", default="none",
-                        choices=("flip", "gfn", "replay", "swap", "divert", "cut", "stall", "delay", "none"))
+                        choices=("flip", "gfn", "replay", "swap", "divert", "cut", "stall", "delay", "stale", "none"))
     parser.add_argument("--lane", default="urgent", choices=LANES)
     parser.add_argument("--op", default="PAGES", choices=sorted(OPS))
     parser.add_argument("--nth", default=0, type=int, help="which of those records, from 0")
@@ -219,7 +231,7 @@ def main():
     print("ready", flush=True)
     pipes = []
     try:
-        while len(pipes) < 2 * len(LANES):
+        while len(pipes) < 2 * len(LANES) or args.act == "stale":
             client, _ = listener.accept()
             try:
                 pipes += connect_through(bender, client, args.to)

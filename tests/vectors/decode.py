@@ -32,7 +32,7 @@ AES256GCM, XCHACHA20POLY1305 = 1, 2
 CONTROL, URGENT, BULK = 0, 1, 2
 (BIND, STATE, MANIFEST, START, STARTED, ABORT, COMPLETE, RELEASED, REQUEST, PAGES, CREDIT, ERROR, PING) = range(1, 14)
 HELLO, NOISE1, NOISE2, NOISE3, EVIDENCE, ACCEPT = range(1, 7)
-LENGTH = {HELLO: 48, NOISE1: 36, NOISE2: 100, NOISE3: 68, EVIDENCE: 8192, ACCEPT: 53}
+LENGTH = {HELLO: 56, NOISE1: 36, NOISE2: 100, NOISE3: 68, EVIDENCE: 8192, ACCEPT: 53}
 PAGE = 4096
 CLASSES = [64, 512, 4112] + [PAGE * n + 512 for n in (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)]
 LONGEST = {CONTROL: 66048, URGENT: 66048, BULK: 2097664}
@@ -175,7 +175,7 @@ ORDER = [(INITIATOR, HELLO), (RESPONDER, HELLO), (INITIATOR, NOISE1), (RESPONDER
 class Side:
     def __init__(self, role, secrets, ticket_id, vm_id, connection, ciphers):
         self.role, self.secrets, self.ticket_id, self.vm_id = role, secrets, ticket_id, vm_id
-        self.connection, self.ciphers = connection, ciphers
+        self.connection, self.ciphers, self.slip = connection, ciphers, 0
         self.row, self.hellos, self.evidence_hash = 0, {}, {INITIATOR: bytes(32), RESPONDER: bytes(32)}
         self.noise, self.refusing, self.failed, self.done = None, False, False, False
 
@@ -187,6 +187,7 @@ class Side:
         self.row += 1
         self.done = self.row == len(ORDER)
         if self.row == 2:
+            self.connection += self.slip
             self.noise = Noise(self.role, self.hellos[INITIATOR] + self.hellos[RESPONDER],
                                self.secrets["static_secret"], self.secrets["ephemeral_secret"])
         if self.row == 5:
@@ -197,7 +198,8 @@ class Side:
         kind = ACCEPT if self.refusing else self.due()[1]
         header = struct.pack("<BBH", kind, self.role, LENGTH[kind])
         if kind == HELLO:
-            message = header + b"gmem" + struct.pack("<HHI", 1, 1, self.ciphers) + self.ticket_id
+            message = header + b"gmem" + struct.pack("<HHI", 1, 1, self.ciphers) + self.ticket_id \
+                + struct.pack("<Q", self.connection)
             self.hellos[self.role] = message
         elif kind in TOKENS:
             message = header + self.noise.write(TOKENS[kind])
@@ -237,9 +239,12 @@ class Side:
         magic, low, high, ciphers = struct.unpack("<4sHHI", message[4:16])
         require(magic == b"gmem" and low <= high, "malformed")
         require(low <= 1 <= high, "no common version")
-        require(message[16:] == self.ticket_id, "another ticket")
+        require(message[16:48] == self.ticket_id, "another ticket")
         common = ciphers & self.ciphers
         require(common & (1 << AES256GCM | 1 << XCHACHA20POLY1305), "no common cipher")
+        number = struct.unpack("<Q", message[48:])[0]
+        require(number <= 1 << 62 and (self.role == RESPONDER or number >= self.connection), "impossible connection")
+        self.connection = max(self.connection, number)
         self.cipher = AES256GCM if common & 1 << AES256GCM else XCHACHA20POLY1305
         self.hellos[INITIATOR + RESPONDER - self.role] = message
 
@@ -481,7 +486,7 @@ def check_handshake(vector, check, spoil):
         check.refused(f"message {i} twice", lambda i=i: run_handshake(
             sides_of(vector), lambda j, m: [m, m] if j == i else [m]))
     for role in (INITIATOR, RESPONDER):
-        for attribute, value in (("vm_id", bytes(32)), ("ticket_id", bytes(32)), ("connection", 99)):
+        for attribute, value in (("vm_id", bytes(32)), ("ticket_id", bytes(32)), ("slip", 1)):
             check.refused(f"{attribute} of side {role}", lambda r=role, a=attribute, v=value: run_handshake(
                 sides_of(vector, (r, {a: v}))))
     return lanes_of(sides[INITIATOR])

@@ -108,7 +108,8 @@ static int run(const struct options *options)
 		err = machine_init(&machine, options);
 	if (err)
 		goto out;
-	move_init(&move, &machine, options->incoming ? options->incoming : options->gmem_source, !!options->incoming);
+	move_init(&move, &machine, options->incoming ? options->incoming : options->gmem_source, !!options->incoming,
+		  options->service_wait_s);
 	err = control_init(&control, &machine, &move, options->control);
 	if (!err)
 		err = begin(&machine, &move, options);

@@ -10,7 +10,7 @@
 
 #include "error.h"
 
-void move_init(struct move *move, struct machine *machine, const char *socket, bool incoming)
+void move_init(struct move *move, struct machine *machine, const char *socket, bool incoming, int service_wait_s)
 {
 	pthread_condattr_t attr;
 
@@ -18,6 +18,7 @@ void move_init(struct move *move, struct machine *machine, const char *socket, b
 	move->machine = machine;
 	move->socket = socket;
 	move->incoming = incoming;
+	move->service_wait_s = service_wait_s;
 	pthread_mutex_init(&move->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -84,6 +85,16 @@ static size_t list_regions(struct machine *machine, struct gmem_region *ret_regi
 	return MEMORY_N_SLOTS;
 }
 
+/* For a service that was started again. */
+static int new_session(void *opaque)
+{
+	struct move *move = opaque;
+	int session_fd, err;
+
+	err = paging_create_session(&move->machine->paging, move->rights, &session_fd);
+	return err ? err : session_fd;
+}
+
 int move_attach(struct move *move, enum gmem_role role, uint32_t rights, gmem_client **ret_client)
 {
 	const char *service = role == GMEM_ROLE_SOURCE ? "gmem-source" : "gmem-pager";
@@ -98,7 +109,10 @@ int move_attach(struct move *move, enum gmem_role role, uint32_t rights, gmem_cl
 		snprintf(what, sizeof(what), "no %s at %s: start it first", service, move->socket);
 		return move_error(err, NULL, what);
 	}
-	err = paging_create_session(&move->machine->paging, rights, &session_fd);
+	move->rights = rights;
+	err = gmem_set_custody(client, new_session, move, move->service_wait_s * 1000);
+	if (!err)
+		err = paging_create_session(&move->machine->paging, rights, &session_fd);
 	if (err)
 		goto err_close;
 	err = gmem_attach(client, session_fd, regions, n_regions);

@@ -46,6 +46,8 @@ struct move {
 	struct machine *machine;
 	const char *socket;
 	bool incoming;
+	int service_wait_s;	/* how long the service may be away */
+	uint32_t rights;	/* of the sessions that it is given */
 	bool has_thread;
 	pthread_t thread;
 	char *hash_path;	/* source, or NULL */
@@ -61,7 +63,7 @@ struct move {
 };
 
 /** @param socket of gmem-source or gmem-pager; borrowed; NULL: no move is possible. */
-void move_init(struct move *move, struct machine *machine, const char *socket, bool incoming);
+void move_init(struct move *move, struct machine *machine, const char *socket, bool incoming, int service_wait_s);
 
 /**
  * Start the thread.

@@ -75,7 +75,7 @@ static int check(struct options *options, const char *ram, const char *paging)
 /* popt hands out strings; those with a default are kept apart. */
 int options_parse(int argc, const char **argv, struct options *ret_options)
 {
-	struct options options = { .mem_mib = 256, .n_vcpus = 1 };
+	struct options options = { .mem_mib = 256, .n_vcpus = 1, .service_wait_s = 600 };
 	char *ram = NULL, *paging = NULL;
 	int help = 0, rc, err = 0;
 	const struct poptOption table[] = {
@@ -90,6 +90,8 @@ int options_parse(int argc, const char **argv, struct options *ret_options)
 		{ "control", 0, POPT_ARG_STRING, &options.control, 0, "unix socket for commands", "PATH" },
 		{ "gmem-source", 0, POPT_ARG_STRING, &options.gmem_source, 0, "gmem-source's socket: guest may move", "PATH" },
 		{ "incoming", 0, POPT_ARG_STRING, &options.incoming, 0, "gmem-pager's socket: receive the guest", "PATH" },
+		{ "service-wait", 0, POPT_ARG_INT, &options.service_wait_s, 0,
+		  "let gmem-source or gmem-pager be away for so long (600)", "SECONDS" },
 		{ "restore", 0, POPT_ARG_STRING, &options.restore, 0, "go on from a file written by \"save\"", "FILE" },
 		{ "report", 0, POPT_ARG_STRING, &options.report, 0, "write figures of the move as JSON at the end", "FILE" },
 		{ "help", 'h', POPT_ARG_NONE, &help, 0, "show this", NULL },

@@ -23,6 +23,7 @@ struct options {
 	char *gmem_source;	/* socket of gmem-source, or NULL */
 	char *incoming;		/* socket of gmem-pager, or NULL */
 	char *restore;		/* file, or NULL */
+	int service_wait_s;	/* how long gmem-source or gmem-pager may be away */
 };
 
 /**

@@ -12,6 +12,7 @@ keygen=$GMEM_BUILD/gmem-pager/gmem-keygen
 vmm=$GMEM_BUILD/tests/vmm/gmem-testvmm
 share=/run/share sock=/run/gmem
 pager_port=7700
+pager_job=pager source_job=source	# what bed calls them: another name for each start
 connect=${connect:-10.77.0.2:$pager_port}
 
 # Two key pairs, each known to the other side; one ticket.
@@ -49,22 +50,22 @@ service_options() {
 	# Two emulated hosts on a busy machine are silent for seconds.
 	echo --key $share/own.key --peer $share/peer.pub --ticket $share/ticket --vm-id $share/vm-id \
 		--state-dir $share/state --cipher "$cipher" --ping-interval 1000 \
-		--linger 1000 \
+		--linger 1000 --resume-timeout $((${resume_timeout_s:-300} * patience * 1000)) \
 		--peer-timeout $((${peer_timeout_s:-20} * patience * 1000)) --handshake-timeout $((30000 * patience)) --log info
 }
 
 # pager_start [OPTION]...: gmem-pager on B.
 pager_start() {
-	"$BED" spawn B pager -- nice -n -15 "$GMEM_BUILD/gmem-pager/$pager_program" --listen 10.77.0.2:$pager_port \
+	"$BED" spawn B $pager_job -- nice -n -15 "$GMEM_BUILD/gmem-pager/$pager_program" --listen 10.77.0.2:$pager_port \
 		--socket $sock/pager.sock $(service_options) "$@" || fail "gmem-pager does not start"
-	wait_socket B $sock/pager.sock pager
+	wait_socket B $sock/pager.sock $pager_job
 }
 
 # source_start [OPTION]...: gmem-source on A.
 source_start() {
-	"$BED" spawn A source -- nice -n -15 "$GMEM_BUILD/gmem-pager/gmem-source" --connect "$connect" \
+	"$BED" spawn A $source_job -- nice -n -15 "$GMEM_BUILD/gmem-pager/gmem-source" --connect "$connect" \
 		--socket $sock/source.sock $(service_options) "$@" || fail "gmem-source does not start"
-	wait_socket A $sock/source.sock source
+	wait_socket A $sock/source.sock $source_job
 }
 
 # guest_boot [OPTION]...: the VMM on A, with the guest of tests/vmm.
@@ -72,14 +73,14 @@ guest_boot() {
 	"$BED" spawn A vmm -- "$vmm" --kernel "$GMEM_BZIMAGE" --initrd "$GMEM_BUILD/tests/vmm/guest/gmem-guest.cpio" \
 		--mem "$mem_mib" --vcpus "$vcpus" ${guest_append:+--append "$guest_append"} \
 		--console $share/a.console --report $share/a.json \
-		--gmem-source $sock/source.sock --control $sock/vmm.sock "$@" || fail "the VMM does not start"
+		--service-wait "${service_wait_s:-600}" --gmem-source $sock/source.sock --control $sock/vmm.sock "$@" || fail "the VMM does not start"
 	wait_socket A $sock/vmm.sock vmm
 }
 
 # guest_incoming [OPTION]...: the VMM on B that waits for it.
 guest_incoming() {
 	"$BED" spawn B vmm -- "$vmm" --incoming $sock/pager.sock --mem "$mem_mib" --vcpus "$vcpus" \
-		--console $share/b.console --report $share/b.json --control $sock/vmm.sock "$@" ||
+		--service-wait "${service_wait_s:-600}" --console $share/b.console --report $share/b.json --control $sock/vmm.sock "$@" ||
 		fail "the receiving VMM does not start"
 	wait_socket B $sock/vmm.sock vmm
 }
@@ -115,8 +116,8 @@ move_settle() {
 	expect "the pages cannot be hashed on B" ctl B freeze-hash $share/b.hash $share/a.console
 	expect "the VMM on B does not end" ctl B quit
 	expect "the VMM on B ended badly" "$BED" wait B vmm --timeout $((60 * patience))
-	expect "gmem-source ended badly" "$BED" wait A source --timeout $((60 * patience))
-	expect "gmem-pager ended badly" "$BED" wait B pager --timeout $((60 * patience))
+	expect "gmem-source ended badly" "$BED" wait A $source_job --timeout $((60 * patience))
+	expect "gmem-pager ended badly" "$BED" wait B $pager_job --timeout $((60 * patience))
 }
 
 # Both sides' figures as one JSON document in FILE; fails if anything is not as it must be.

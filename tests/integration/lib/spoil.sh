@@ -2,7 +2,9 @@
 # Moves that something goes wrong with, and what must come of it.  Source it
 # before test.sh: it makes the guest small and lets the source be diverted.
 
-guest_append="gmem.write_mib=24 gmem.fixed_mib=16"
+# What is shown is what is noticed and what it does to a move that gives up: by default nothing is tried again.
+resume_timeout_s=${resume_timeout_s:-0}
+guest_append="gmem.write_mib=24 gmem.fixed_mib=${fixed_mib:-16} ${guest_more:-}"
 bend_port=7701
 
 # bend OPTION OF wirebend...: somebody stands between source and pager.

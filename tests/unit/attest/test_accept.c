@@ -104,11 +104,23 @@ static void other_vm_is_refused(void)
 	pair_fini(&pair);
 }
 
+/* Both HELLOs of a fresh handshake, then @side loses count. */
+static void miscount(int side)
+{
+	struct pair_message message;
+
+	pair_start(&pair);
+	for (int i = 0; i < 2; i++) {
+		CU_ASSERT_TRUE_FATAL(pair_next(&pair, &message));
+		CU_ASSERT_EQUAL_FATAL(pair_deliver(&pair, &message), 0);
+	}
+	pair.side[side]->config.connection++;
+}
+
 static void other_connection_is_refused(void)
 {
 	pair_init(&pair, 0);
-	pair.config[PAIR_RESPONDER].connection++;
-	pair_start(&pair);
+	miscount(PAIR_RESPONDER);
 	CU_ASSERT_FALSE(pair_run(&pair, NULL, NULL));
 	CU_ASSERT_EQUAL(pair.error[PAIR_INITIATOR], -EACCES);
 	CU_ASSERT_TRUE(pair_failed(&pair, 0) && pair_failed(&pair, 1));
@@ -209,11 +221,11 @@ static void careless_verifiers_do_not_lose_vm_and_connection(void)
 			pair.config[side].evidence = &kind_ops;
 			pair.config[side].evidence_opaque = &kind[side];
 		}
-		if (what)
-			pair.config[0].connection ^= 1;
-		else
+		if (!what)
 			pair.config[0].vm_id[0] ^= 1;
 		pair_start(&pair);
+		if (what)
+			miscount(PAIR_INITIATOR);
 		CU_ASSERT_FALSE(pair_run(&pair, NULL, NULL));
 		CU_ASSERT_EQUAL(pair.error[PAIR_RESPONDER], -EBADMSG);
 		CU_ASSERT_FALSE(pair_done(&pair, 0) || pair_done(&pair, 1));

@@ -46,7 +46,7 @@ static void messages_come_in_the_documented_order(void)
 		uint8_t type;
 		size_t len;
 	} expected[PAIR_N_MESSAGES] = {
-		{ 0, 1, 48 }, { 1, 1, 48 }, { 0, 2, 36 }, { 1, 3, 100 }, { 0, 4, 68 },
+		{ 0, 1, 56 }, { 1, 1, 56 }, { 0, 2, 36 }, { 1, 3, 100 }, { 0, 4, 68 },
 		{ 1, 5, 8192 }, { 0, 5, 8192 }, { 0, 6, 53 }, { 1, 6, 53 },
 	};
 	static const uint32_t ciphers[] = { 0, XCHACHA };

@@ -12,7 +12,8 @@
 #define XCHACHA (1u << ATTEST_CIPHER_XCHACHA20POLY1305)
 
 /* Offsets of docs/protocol.md, "HELLO". */
-enum { AT_TYPE = 0, AT_ROLE = 1, AT_LEN = 2, AT_MAGIC = 4, AT_MIN = 8, AT_MAX = 10, AT_CIPHERS = 12, AT_TICKET = 16 };
+enum { AT_TYPE = 0, AT_ROLE = 1, AT_LEN = 2, AT_MAGIC = 4, AT_MIN = 8, AT_MAX = 10, AT_CIPHERS = 12, AT_TICKET = 16,
+       AT_CONNECTION = 48 };
 
 static struct pair pair;
 
@@ -31,9 +32,58 @@ static void layout_is_the_documented_one(void)
 	set_up(XCHACHA, XCHACHA);
 	CU_ASSERT_TRUE_FATAL(pair_next(&pair, &message));
 	CU_ASSERT_EQUAL(message.from, PAIR_INITIATOR);
-	CU_ASSERT_EQUAL(message.len, 48);
-	CU_ASSERT_EQUAL(memcmp(message.bytes, "\x01\x01\x30\x00gmem\x01\x00\x01\x00\x04\x00\x00\x00", 16), 0);
+	CU_ASSERT_EQUAL(message.len, 56);
+	CU_ASSERT_EQUAL(memcmp(message.bytes, "\x01\x01\x38\x00gmem\x01\x00\x01\x00\x04\x00\x00\x00", 16), 0);
 	CU_ASSERT_EQUAL(memcmp(message.bytes + AT_TICKET, pair.config[0].ticket_id, 32), 0);
+	pair_fini(&pair);
+}
+
+/* The number that both sides end with; 0: none. */
+static uint64_t agreed(uint64_t initiator_lowest, uint64_t responder_lowest)
+{
+	struct attest_channel *channel;
+	uint64_t number[2] = { 0, 0 };
+
+	pair_init(&pair, 0);
+	pair.config[PAIR_INITIATOR].connection = initiator_lowest;
+	pair.config[PAIR_RESPONDER].connection = responder_lowest;
+	pair_start(&pair);
+	if (pair_run(&pair, NULL, NULL)) {
+		for (int side = 0; side < 2; side++) {
+			CU_ASSERT_EQUAL_FATAL(attest_handshake_finish(pair.side[side], &channel), 0);
+			number[side] = attest_channel_connection(channel);
+			attest_channel_free(channel);
+		}
+	} else {
+		CU_ASSERT_EQUAL(pair.error[PAIR_RESPONDER], -EPROTO);
+	}
+	pair_fini(&pair);
+	CU_ASSERT_EQUAL(number[0], number[1]);
+	return number[0];
+}
+
+static void connection_is_the_higher_one(void)
+{
+	CU_ASSERT_EQUAL(agreed(1, 1), 1);
+	CU_ASSERT_EQUAL(agreed(2, 5), 5);
+	CU_ASSERT_EQUAL(agreed(7, 5), 7);
+	CU_ASSERT_EQUAL(agreed(WIRE_CONNECTION_MAX, 1), WIRE_CONNECTION_MAX);
+	CU_ASSERT_EQUAL(agreed(WIRE_CONNECTION_MAX + 1, 1), 0);
+}
+
+/* A responder whose number is one that the initiator has used. */
+static void lower_connection_is_refused(void)
+{
+	struct pair_message message;
+
+	pair_init(&pair, 0);
+	pair_start(&pair);
+	CU_ASSERT_TRUE_FATAL(pair_next(&pair, &message));
+	CU_ASSERT_EQUAL_FATAL(pair_deliver(&pair, &message), 0);
+	CU_ASSERT_TRUE_FATAL(pair_next(&pair, &message));
+	message.bytes[AT_CONNECTION]--;
+	CU_ASSERT_EQUAL(pair_deliver(&pair, &message), -EPROTO);
+	CU_ASSERT_TRUE(pair_failed(&pair, PAIR_INITIATOR));
 	pair_fini(&pair);
 }
 
@@ -228,6 +278,8 @@ int main(void)
 {
 	static const struct check checks[] = {
 		{ "layout is the documented one", layout_is_the_documented_one },
+		{ "connection is the higher one", connection_is_the_higher_one },
+		{ "lower connection is refused", lower_connection_is_refused },
 		{ "cipher is the best common one", cipher_is_the_best_common_one },
 		{ "ciphers nobody has are refused at once", ciphers_nobody_has_are_refused_at_once },
 		{ "AEGIS is a number only", aegis_is_a_number_only },

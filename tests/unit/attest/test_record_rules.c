@@ -46,7 +46,7 @@ static const struct bad_header bad_headers[] = {
 	{ "REQUEST on bulk", ATTEST_LANE_BULK, { .class = 0, .op = ATTEST_OP_REQUEST, .body_len = 8 }, 64, 0, false },
 	{ "CREDIT on urgent", ATTEST_LANE_URGENT, { .class = 0, .op = ATTEST_OP_CREDIT, .body_len = 8 }, 64, 0, false },
 	{ "op 0", ATTEST_LANE_CONTROL, { .class = 0, .op = 0 }, 64, 0, false },
-	{ "op 14", ATTEST_LANE_CONTROL, { .class = 0, .op = 14 }, 64, 0, false },
+	{ "op 15", ATTEST_LANE_CONTROL, { .class = 0, .op = 15 }, 64, 0, false },
 	{ "op 32 + BIND", ATTEST_LANE_CONTROL, { .class = 0, .op = 33 }, 64, 0, false },
 	{ "op 255", ATTEST_LANE_CONTROL, { .class = 0, .op = 255 }, 64, 0, false },
 	{ "wrong counter", ATTEST_LANE_CONTROL, { .class = 0, .op = ATTEST_OP_PING, .counter = 1 }, 64, 0, false },

@@ -16,6 +16,7 @@
 struct bent_conn {
 	struct transport_conn conn;
 	struct transport_conn *inner;
+	bool stalled;			/* bent.lock */
 	uint8_t *held;
 	size_t held_len;
 };
@@ -26,7 +27,7 @@ static struct {
 	enum attest_op op;
 	int nth;
 	enum bent_act act;
-	bool happened, stalled;
+	bool happened;
 	struct bent_conn *conns[MAX_CONNS];
 	uint64_t bulk_sent, bulk_received, bulk_max;
 } bent = { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -38,7 +39,7 @@ void bent_set(enum attest_lane lane, enum attest_op op, int nth, enum bent_act a
 	bent.op = op;
 	bent.nth = nth;
 	bent.act = act;
-	bent.happened = bent.stalled = false;
+	bent.happened = false;
 	bent.bulk_sent = bent.bulk_received = bent.bulk_max = 0;
 	pthread_mutex_unlock(&bent.lock);
 }
@@ -135,6 +136,16 @@ static void cut_all(void)
 			transport_nng.shutdown(bent.conns[i]->inner);
 }
 
+/* Those that are there now; what is dialled later goes through. */
+static void stall_all(void)
+{
+	size_t i;
+
+	for (i = 0; i < MAX_CONNS; i++)
+		if (bent.conns[i] != NULL)
+			bent.conns[i]->stalled = true;
+}
+
 static int send_altered(struct bent_conn *bc, const uint8_t *bytes, size_t len, enum bent_act act, int timeout_ms)
 {
 	uint8_t *copy = malloc(len);
@@ -168,8 +179,9 @@ static int bent_send(struct transport_conn *conn, const void *bytes, size_t len,
 	act = decide(bytes, len);
 	if (act == BENT_CUT)
 		cut_all();
-	bent.stalled = bent.stalled || act == BENT_STALL;
-	stalled = bent.stalled;
+	if (act == BENT_STALL)
+		stall_all();
+	stalled = bc->stalled;
 	if (is_record(bytes, len) && ((const uint8_t *)bytes)[OFFSET_OP] == ATTEST_OP_PAGES &&
 	    ((const uint8_t *)bytes)[OFFSET_LANE] == ATTEST_LANE_BULK) {
 		bent.bulk_sent += len;

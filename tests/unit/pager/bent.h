@@ -20,7 +20,7 @@ enum bent_act {
 	BENT_REPLAY,	/* the record twice */
 	BENT_SWAP,	/* the record after the one that follows it */
 	BENT_CUT,	/* every connection is closed in its place */
-	BENT_STALL,	/* it and everything after it is swallowed, on all lanes, in both directions */
+	BENT_STALL,	/* it and everything that is sent after it on the connections of then is swallowed */
 };
 
 /* Act on the @nth record (from 0) with @op that is sent on @lane by the side whose transport this is. */

@@ -58,6 +58,7 @@ static void init_config(struct duo *duo, struct session_config *config, enum att
 	config->handshake_ms = 2000;
 	config->ping_ms = 100;
 	config->peer_ms = 4000;		/* sanitizers and a busy machine are slow */
+	config->resume_ms = 0;		/* a loss is the end, if a test does not say otherwise */
 }
 
 static void init_regions(struct fake_vm *vm, struct gmem_region regions[2])
@@ -152,6 +153,7 @@ enum gmem_phase duo_wait_source(struct duo *duo, enum gmem_phase phase)
 	int i;
 
 	for (i = 0; i < WAIT_MS / 5; i++) {
+		session_tick(&duo->source->session);
 		now = session_get_phase(&duo->source->session, NULL, NULL);
 		if (now >= phase || now >= GMEM_PHASE_COMPLETE)
 			return now;
@@ -166,6 +168,7 @@ enum gmem_phase duo_wait_pager(struct duo *duo, enum gmem_phase phase)
 	int i;
 
 	for (i = 0; i < WAIT_MS / 5; i++) {
+		session_tick(&duo->pager->session);
 		pager_tick(duo->pager);
 		now = session_get_phase(&duo->pager->session, NULL, NULL);
 		if (now >= phase || now >= GMEM_PHASE_COMPLETE)

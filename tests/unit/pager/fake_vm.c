@@ -200,13 +200,15 @@ static int fake_wait_events(struct backend *backend, int stop_fd, struct backend
 	return r;
 }
 
-/* Fail closed: nobody is left who could bring a page. */
+/* Fail closed if nobody is left who could bring a page; else what this one had read is reported again. */
 static void fake_close(struct backend *backend)
 {
 	struct fake_vm *vm = vm_of(backend);
 
 	pthread_mutex_lock(&vm->lock);
-	vm->session_open = false;
+	vm->n_sessions--;
+	memset(vm->reported, 0, bitmap_words(n_gfns(vm)) * sizeof(uint64_t));
+	vm->n_events = 0;
 	pthread_cond_broadcast(&vm->changed);
 	pthread_mutex_unlock(&vm->lock);
 }
@@ -267,7 +269,9 @@ void fake_vm_fini(struct fake_vm *vm)
 
 struct backend *fake_vm_session(struct fake_vm *vm)
 {
-	vm->session_open = true;
+	pthread_mutex_lock(&vm->lock);
+	vm->n_sessions++;
+	pthread_mutex_unlock(&vm->lock);
 	return &vm->backend;
 }
 
@@ -345,7 +349,7 @@ int fake_vm_touch(struct fake_vm *vm, uint64_t gfn)
 
 	pthread_mutex_lock(&vm->lock);
 	while (bitmap_test(vm->missing, gfn) && r == 0) {
-		if (!vm->session_open || vm->gone) {
+		if (vm->n_sessions == 0 || vm->gone) {
 			r = -EFAULT;
 		} else if (!bitmap_test(vm->reported, gfn) && vm->n_events < FAKE_EVENTS_MAX) {
 			bitmap_set(vm->reported, gfn);

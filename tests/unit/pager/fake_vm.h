@@ -27,7 +27,7 @@ struct fake_vm {
 	int memfd;
 	uint64_t *missing, *private_map, *backed, *reported;
 	bool frozen, vcpu_runs, gone;
-	bool session_open;
+	unsigned int n_sessions;	/* open ones */
 	struct backend_event events[FAKE_EVENTS_MAX];
 	unsigned int n_events;
 	int event_fd;

@@ -39,12 +39,36 @@ static void test_credit_and_yielding(void)
 	pthread_create(&thread, NULL, bulk, NULL);
 	CU_ASSERT_TRUE(comes_to(0));
 	CU_ASSERT_EQUAL(pace_add_credit(&pace, 350), 0);
+	CU_ASSERT_TRUE(comes_to(0));	/* what the pager has is not known yet */
+	pace_release(&pace);
 	CU_ASSERT_TRUE(comes_to(3));
 	pace_urgent_begin(&pace);
 	CU_ASSERT_EQUAL(pace_add_credit(&pace, 50), 0);
 	CU_ASSERT_TRUE(comes_to(3));
 	pace_urgent_end(&pace);
 	CU_ASSERT_TRUE(comes_to(4));
+	pace_stop(&pace);
+	pthread_join(thread, NULL);
+	pace_fini(&pace);
+}
+
+/* The next connection begins without credit, and holds. */
+static void test_reset(void)
+{
+	pthread_t thread;
+
+	pace_init(&pace);
+	atomic_store(&n_sent, 0);
+	pace_release(&pace);
+	CU_ASSERT_EQUAL(pace_add_credit(&pace, 350), 0);
+	pace_stop(&pace);
+	CU_ASSERT_FALSE(pace_wait(&pace, 100));
+	pace_reset(&pace);
+	pthread_create(&thread, NULL, bulk, NULL);
+	CU_ASSERT_EQUAL(pace_add_credit(&pace, 100), 0);
+	CU_ASSERT_TRUE(comes_to(0));
+	pace_release(&pace);
+	CU_ASSERT_TRUE(comes_to(1));
 	pace_stop(&pace);
 	pthread_join(thread, NULL);
 	pace_fini(&pace);
@@ -61,6 +85,7 @@ static void test_absurd_credit(void)
 
 static const struct check checks[] = {
 	{ "bulk waits for credit and for faults", test_credit_and_yielding },
+	{ "the next connection begins anew", test_reset },
 	{ "absurd credit", test_absurd_credit },
 	{ NULL, NULL },
 };

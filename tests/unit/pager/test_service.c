@@ -58,7 +58,7 @@ static int source_prepare_op(void *opaque)
 	return source_prepare(opaque);
 }
 
-static int source_start_op(void *opaque, const struct states *states, char *ret_error, size_t error_len)
+static int source_start_op(void *opaque, struct states *states, char *ret_error, size_t error_len)
 {
 	return source_start(opaque, states, ret_error, error_len);
 }

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: MIT
+# Moves that lose a connection, a process or a host, and go on.  Source it before
+# test.sh: it makes the guest small and notices a silent peer early.
+
+# A guest that has to wait for 20 s says so, if it is let: its watchdogs look at wall time.
+guest_more="nosoftlockup rcupdate.rcu_cpu_stall_suppress=1"
+# The pages that are compared are few, so that the VMM on A has hashed them soon.
+export MIN_PAGES=4096
+mem_mib=${mem_mib:-160} peer_timeout_s=${peer_timeout_s:-6} resume_timeout_s=${resume_timeout_s:-300}
+. "$(dirname "$0")/lib/spoil.sh"
+
+# The guest runs at B, and most of its memory is still at A.
+running_at_b() {
+	local i
+
+	expect "the move was refused" ctl A move $share/a.hash
+	for i in $(seq $((600 * patience))); do
+		grep -qs 'the destination runs the guest' "$share_a/vmm.log" && return
+		sleep 0.1
+	done
+	fail "the guest does not begin at B: $(tail -n1 "$share_a/vmm.log")"
+}
+
+# says HOST JOB SENTENCE [N]: its log has it, N times.
+says() {
+	local i log
+
+	log=$("$BED" share "$1")/$2.log
+	for i in $(seq $((1800 * patience))); do
+		[ "$(grep -Ec -- "$3" "$log" 2>/dev/null)" -ge "${4:-1}" ] && return
+		[ -e "${log%.log}.rc" ] && break
+		sleep 0.1
+	done
+	fail "$2 on $1 does not say \"$3\" ${4:-1} times: $(tail -n2 "$log")"
+}
+
+# The move comes to its end, the guest goes on at B, and no byte of it differs.
+all_is_right() {
+	local json=$BED_DIR/$test_name.json
+
+	expect "the move fails on B" ctl B wait-move $((500 * patience))
+	expect "the VMM on A ended badly" "$BED" wait A vmm --timeout $((120 * patience))
+	move_settle
+	guest_saw_nothing_wrong
+	move_report "$json" || fail "the move is not right: $(python3 -c 'import json,sys; print("; ".join(json.load(open(sys.argv[1]))["findings"]))' "$json" 2>&1 | tail -n1)"
+}
