@@ -196,21 +196,6 @@ static unsigned long n_allowed(struct kvm *kvm, struct kvm_dp *dp, gfn_t gfn,
 }
 
 /*
- * Is there anything to do?  A single page mostly is missing, else it is found out
- * where it is inserted: this spares a lookup.
- */
-static bool any_missing(struct kvm_dp *dp, gfn_t gfn, unsigned long n,
-			unsigned long *ret_missing)
-{
-	if (n == 1) {
-		*ret_missing = 1;
-		return true;
-	}
-	kvm_presence_get(&dp->presence, gfn, n, ret_missing);
-	return *ret_missing;
-}
-
-/*
  * Make the missing ones of GFNs [@gfn, @gfn + @n), all in one block, present with
  * the contents of @batch, whose folios may be exchanged for others.  Adds what was
  * done to @vec.
@@ -220,18 +205,21 @@ static u32 populate_pages(struct kvm *kvm, struct kvm_dp *dp,
 			  struct kvm_dp_batch *batch, struct kvm_dp_vec *vec)
 {
 	unsigned long missing, changed, inserted = 0, locked = 0;
-	struct kvm_presence_range range = { .gfn = gfn };
+	struct kvm_presence_cursor cursor = {};
+	struct kvm_presence_range range = { .gfn = gfn, .cursor = &cursor };
 	struct folio *huge = NULL;
 	u32 result = KVM_DP_OK;
 	u64 n_changed = 0;
 	unsigned long i;
 	bool failed;
 
-	if (!any_missing(dp, gfn, n, &missing))
+	if (n > 1)
+		kvm_presence_get(&dp->presence, gfn, n, &missing);
+	else
+		missing = kvm_presence_is_missing_near(&dp->presence, &cursor, gfn);
+	if (!missing)
 		goto skip;
 	range.n = n_allowed(kvm, dp, gfn, n, &missing, &result);
-	if (!range.n && !kvm_presence_is_missing(&dp->presence, gfn))
-		goto skip;
 
 	if (range.n)
 		huge = grab_huge(t, gfn);

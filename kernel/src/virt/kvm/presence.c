@@ -78,25 +78,33 @@ bool __kvm_presence_is_missing(struct kvm_presence *presence, gfn_t gfn)
 }
 
 /*
- * As long as no entry was stored, the entry found last still is the block's.  If one
- * is stored right after the test, its leaf stays until rcu_read_unlock(), and
- * whoever stores it is as late as if the lookup had come first.
+ * Under RCU, or xa_lock.  As long as no entry was stored, the entry found last still
+ * is the block's.  If one is stored right after the test, its leaf stays until
+ * rcu_read_unlock(), and whoever stores it is as late as if the lookup had come
+ * first.
  */
-bool __kvm_presence_is_missing_near(struct kvm_presence *presence,
-				    struct kvm_presence_cursor *cursor, gfn_t gfn)
+static void *load_near(struct kvm_presence *presence,
+		       struct kvm_presence_cursor *cursor, unsigned long index)
 {
-	unsigned long n_stores, index = block_index(gfn);
-	bool missing;
-
-	rcu_read_lock();
 	/* Pairs with smp_store_release() in entries_changed(). */
-	n_stores = smp_load_acquire(&presence->n_stores);
+	unsigned long n_stores = smp_load_acquire(&presence->n_stores);
+
 	if (cursor->index != index || cursor->n_stores != n_stores) {
 		cursor->entry = xa_load(&presence->blocks, index);
 		cursor->index = index;
 		cursor->n_stores = n_stores;
 	}
-	missing = entry_is_missing(cursor->entry, gfn);
+	return cursor->entry;
+}
+
+bool __kvm_presence_is_missing_near(struct kvm_presence *presence,
+				    struct kvm_presence_cursor *cursor, gfn_t gfn)
+{
+	bool missing;
+
+	rcu_read_lock();
+	missing = entry_is_missing(load_near(presence, cursor, block_index(gfn)),
+				   gfn);
 	rcu_read_unlock();
 
 	return missing;
@@ -456,7 +464,8 @@ int kvm_presence_mark_present(struct kvm_presence *presence,
 
 again:
 	xa_lock(&presence->blocks);
-	entry = xa_load(&presence->blocks, index);
+	entry = range->cursor ? load_near(presence, range->cursor, index) :
+				xa_load(&presence->blocks, index);
 	if (xa_is_value(entry) && range_is_block(range)) {
 		__xa_erase(&presence->blocks, index);
 		entries_changed(presence);
