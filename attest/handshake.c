@@ -137,6 +137,11 @@ enum attest_handshake_step attest_handshake_step(const struct attest_handshake *
 	return handshake->state->step;
 }
 
+const uint8_t *attest_handshake_peer_key(const struct attest_handshake *hs)
+{
+	return hs->noise.n_messages == NOISE_N_MESSAGES ? hs->noise.remote_static : NULL;
+}
+
 const char *attest_handshake_error(const struct attest_handshake *handshake)
 {
 	return handshake->error;

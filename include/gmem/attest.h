@@ -106,6 +106,8 @@ int attest_handshake_write(struct attest_handshake *handshake, uint8_t *ret_mess
  * (by either side), -ENOTSUP no common version or cipher, -ENOENT another ticket.  After -EACCES the step may be SEND
  * once more: that message tells the peer that it is refused, and ends in step FAILED; to close instead is allowed. */
 int attest_handshake_read(struct attest_handshake *handshake, const uint8_t *message, size_t len);
+/* The static key that the peer has proved to hold, ATTEST_KEY_LEN bytes in @handshake; NULL: not yet, or failed. */
+const uint8_t *attest_handshake_peer_key(const struct attest_handshake *handshake);
 /* A sentence for the failure; "" if none. */
 const char *attest_handshake_error(const struct attest_handshake *handshake);
 
