@@ -80,6 +80,14 @@ struct attest_evidence_ops {
 	/* 0: believed.  -EACCES: refused, with a sentence in @ret_reason. */
 	int (*verify)(void *opaque, const struct attest_binding *binding, const uint8_t *evidence, size_t len,
 		      char *ret_reason, size_t reason_len);
+	/*
+	 * For evidence that announces a log which is too long for its message; NULL where there is none.  verify() then
+	 * judges all but the log, and verify_log() all of it once more.  0 or -errno; 0 or -EACCES.
+	 * provide_log() gives the log that @evidence announces; the handshake calls free(*ret_log).
+	 */
+	int (*provide_log)(void *opaque, const uint8_t *evidence, size_t len, uint8_t **ret_log, size_t *ret_log_len);
+	int (*verify_log)(void *opaque, const struct attest_binding *binding, const uint8_t *evidence, size_t len,
+			  const uint8_t *log, size_t log_len, char *ret_reason, size_t reason_len);
 };
 /* Evidence by a key pinned in advance: opaque is a uint8_t[ATTEST_KEY_LEN], the peer's public key. */
 extern const struct attest_evidence_ops attest_evidence_pinned;
