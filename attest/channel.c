@@ -57,6 +57,7 @@ static void load_keys(const struct attest_channel *channel, struct channel_half 
 	if (channel->cipher == ATTEST_CIPHER_AES256GCM) {
 		crypto_aead_aes256gcm_beforenm(&half->aes, half->key);
 		sodium_memzero(half->key, sizeof(half->key));
+		sodium_stackzero(CHANNEL_AES_STACK);
 	}
 }
 

@@ -13,6 +13,8 @@
 #include "attest.h"
 #include "wire.h"
 
+#define CHANNEL_AES_STACK 1024u		/* more than libsodium's AES-GCM leaves behind; a test looks */
+
 struct channel_half {
 	/* 64: one cache line's owner is one lane's thread */
 	_Alignas(64) crypto_aead_aes256gcm_state aes;	/* AES-256-GCM: the expanded record key */

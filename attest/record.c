@@ -198,6 +198,16 @@ static bool rekey_aged(const struct attest_channel *channel, struct channel_half
 	return now_ns - half->since_ns >= channel->limits.rekey_ns;
 }
 
+/*
+ * libsodium's AES-GCM needs more registers than there are, so that round keys stay on the stack; the first two are the
+ * record key.
+ */
+static void wipe_stack(const struct attest_channel *channel)
+{
+	if (channel->cipher == ATTEST_CIPHER_AES256GCM)
+		sodium_stackzero(CHANNEL_AES_STACK);
+}
+
 static void encrypt(const struct attest_channel *channel, const struct channel_half *half, const uint8_t *ad,
 		    const uint8_t *nonce, uint8_t *body, size_t len)
 {
@@ -207,16 +217,23 @@ static void encrypt(const struct attest_channel *channel, const struct channel_h
 	else
 		crypto_aead_xchacha20poly1305_ietf_encrypt_detached(body, body + len, NULL, body, len, ad, WIRE_AD_LEN,
 								    NULL, nonce, half->key);
+	wipe_stack(channel);
 }
 
 static bool decrypt(const struct attest_channel *channel, const struct channel_half *half, const uint8_t *ad,
 		    const uint8_t *nonce, const uint8_t *sealed, size_t len, uint8_t *ret_body)
 {
+	bool authentic;
+
 	if (channel->cipher == ATTEST_CIPHER_AES256GCM)
-		return !crypto_aead_aes256gcm_decrypt_detached_afternm(ret_body, NULL, sealed, len, sealed + len, ad,
-								       WIRE_AD_LEN, nonce, &half->aes);
-	return !crypto_aead_xchacha20poly1305_ietf_decrypt_detached(ret_body, NULL, sealed, len, sealed + len, ad,
-								    WIRE_AD_LEN, nonce, half->key);
+		authentic = !crypto_aead_aes256gcm_decrypt_detached_afternm(ret_body, NULL, sealed, len, sealed + len, ad,
+									    WIRE_AD_LEN, nonce, &half->aes);
+	else
+		authentic = !crypto_aead_xchacha20poly1305_ietf_decrypt_detached(ret_body, NULL, sealed, len,
+										 sealed + len, ad, WIRE_AD_LEN, nonce,
+										 half->key);
+	wipe_stack(channel);
+	return authentic;
 }
 
 static bool seal(struct attest_channel *channel, struct channel_half *half, const struct attest_record *record,
