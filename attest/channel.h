@@ -69,6 +69,8 @@ struct channel_seed {
 
 /** -ENOMEM.  Free with attest_channel_free(), which wipes. */
 int channel_new(const struct channel_seed *seed, struct attest_channel **ret_channel);
+/** After each call of libsodium's AES-GCM: wipe what it leaves in registers and on the stack below. */
+void channel_wipe_traces(void);
 /** Ciphers of this machine, a bit (1 << attest_cipher) each. */
 uint32_t channel_ciphers(void);
 /** One way to the next generation; the old keys are wiped.  false: no generation is left. */

@@ -198,16 +198,6 @@ static bool rekey_aged(const struct attest_channel *channel, struct channel_half
 	return now_ns - half->since_ns >= channel->limits.rekey_ns;
 }
 
-/*
- * libsodium's AES-GCM needs more registers than there are, so that round keys stay on the stack; the first two are the
- * record key.
- */
-static void wipe_stack(const struct attest_channel *channel)
-{
-	if (channel->cipher == ATTEST_CIPHER_AES256GCM)
-		sodium_stackzero(CHANNEL_AES_STACK);
-}
-
 static void encrypt(const struct attest_channel *channel, const struct channel_half *half, const uint8_t *ad,
 		    const uint8_t *nonce, uint8_t *body, size_t len)
 {
@@ -217,7 +207,8 @@ static void encrypt(const struct attest_channel *channel, const struct channel_h
 	else
 		crypto_aead_xchacha20poly1305_ietf_encrypt_detached(body, body + len, NULL, body, len, ad, WIRE_AD_LEN,
 								    NULL, nonce, half->key);
-	wipe_stack(channel);
+	if (channel->cipher == ATTEST_CIPHER_AES256GCM)
+		channel_wipe_traces();
 }
 
 static bool decrypt(const struct attest_channel *channel, const struct channel_half *half, const uint8_t *ad,
@@ -232,7 +223,8 @@ static bool decrypt(const struct attest_channel *channel, const struct channel_h
 		authentic = !crypto_aead_xchacha20poly1305_ietf_decrypt_detached(ret_body, NULL, sealed, len,
 										 sealed + len, ad, WIRE_AD_LEN, nonce,
 										 half->key);
-	wipe_stack(channel);
+	if (channel->cipher == ATTEST_CIPHER_AES256GCM)
+		channel_wipe_traces();
 	return authentic;
 }
 
