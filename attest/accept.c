@@ -37,9 +37,8 @@ int accept_init(struct attest_handshake *hs)
 	return 0;
 }
 
-/* Seal what was written to @plain into @body, with the message's header as associated data. */
-static int put_sealed(struct attest_handshake *hs, const uint8_t *message, const struct parse_writer *plain,
-		      struct parse_writer *body)
+int handshake_put_sealed(struct attest_handshake *hs, const uint8_t *message, const struct parse_writer *plain,
+			 struct parse_writer *body)
 {
 	uint8_t *room = parse_put(body, plain->len + NOISE_TAG_LEN);
 
@@ -49,9 +48,8 @@ static int put_sealed(struct attest_handshake *hs, const uint8_t *message, const
 	return 0;
 }
 
-/* Open all of @body into @ret_plain, @len bytes. */
-static int take_sealed(struct attest_handshake *hs, const uint8_t *message, struct parse_reader *body,
-		       uint8_t *ret_plain, size_t len)
+int handshake_take_sealed(struct attest_handshake *hs, const uint8_t *message, struct parse_reader *body,
+			  uint8_t *ret_plain, size_t len)
 {
 	const uint8_t *sealed = parse_take(body, len + NOISE_TAG_LEN);
 
@@ -64,8 +62,7 @@ static int take_sealed(struct attest_handshake *hs, const uint8_t *message, stru
 	return 0;
 }
 
-/* What the evidence of @role must be bound to. */
-static void make_binding(const struct attest_handshake *hs, enum attest_role role, struct attest_binding *ret_binding)
+void accept_binding(const struct attest_handshake *hs, enum attest_role role, struct attest_binding *ret_binding)
 {
 	bool own = role == hs->config.role;
 
@@ -85,7 +82,7 @@ int accept_write_evidence(struct attest_handshake *hs, const uint8_t *message, s
 	size_t len = sizeof(evidence);
 	int ret;
 
-	make_binding(hs, hs->config.role, &binding);
+	accept_binding(hs, hs->config.role, &binding);
 	ret = hs->config.evidence->provide(hs->config.evidence_opaque, &binding, evidence, &len);
 	if (!ret && len > sizeof(evidence))
 		ret = -ENOBUFS;
@@ -99,7 +96,8 @@ int accept_write_evidence(struct attest_handshake *hs, const uint8_t *message, s
 	parse_put_u16(&plain, (uint16_t)len);
 	parse_put_bytes(&plain, evidence, len);
 	parse_put_zeros(&plain);
-	return put_sealed(hs, message, &plain, body);
+	ret = longlog_begin(hs, true, evidence, len);
+	return ret ? ret : handshake_put_sealed(hs, message, &plain, body);
 }
 
 int accept_read_evidence(struct attest_handshake *hs, const uint8_t *message, struct parse_reader *body)
@@ -113,7 +111,7 @@ int accept_read_evidence(struct attest_handshake *hs, const uint8_t *message, st
 	uint16_t len;
 	int ret;
 
-	ret = take_sealed(hs, message, body, plain_bytes, sizeof(plain_bytes));
+	ret = handshake_take_sealed(hs, message, body, plain_bytes, sizeof(plain_bytes));
 	if (ret)
 		return ret;
 	parse_reader_init(&plain, plain_bytes, sizeof(plain_bytes));
@@ -125,12 +123,12 @@ int accept_read_evidence(struct attest_handshake *hs, const uint8_t *message, st
 		return -EPROTO;
 	}
 	crypto_hash_sha256(hs->evidence_hash[handshake_side(peer)], evidence, len);
-	make_binding(hs, peer, &binding);
+	accept_binding(hs, peer, &binding);
 	if (hs->config.evidence->verify(hs->config.evidence_opaque, &binding, evidence, len, reason, sizeof(reason))) {
 		handshake_set_error(hs, "the peer is not believed (%s): %s", hs->config.evidence->name, reason);
 		return -EACCES;
 	}
-	return 0;
+	return longlog_begin(hs, false, evidence, len);
 }
 
 void accept_transcript(const struct attest_handshake *hs, uint8_t ret_hash[ATTEST_HASH_LEN])
@@ -178,7 +176,7 @@ static int write_verdict(struct attest_handshake *hs, const uint8_t *message, st
 	parse_writer_init(&plain, plain_bytes, sizeof(plain_bytes));
 	parse_put_u8(&plain, (uint8_t)verdict);
 	parse_put_bytes(&plain, mac, sizeof(mac));
-	return put_sealed(hs, message, &plain, body);
+	return handshake_put_sealed(hs, message, &plain, body);
 }
 
 int accept_write(struct attest_handshake *hs, const uint8_t *message, struct parse_writer *body)
@@ -197,7 +195,7 @@ int accept_read(struct attest_handshake *hs, const uint8_t *message, struct pars
 	struct parse_reader plain;
 	int ret;
 
-	ret = take_sealed(hs, message, body, plain_bytes, sizeof(plain_bytes));
+	ret = handshake_take_sealed(hs, message, body, plain_bytes, sizeof(plain_bytes));
 	if (ret)
 		return ret;
 	parse_reader_init(&plain, plain_bytes, sizeof(plain_bytes));

@@ -53,31 +53,38 @@ static bool in_time(const struct attestor *attestor, const struct attest_binding
 	return now_s >= attestor->valid_from_s && now_s <= attestor->valid_to_s;
 }
 
-static int verify(void *opaque, const struct attest_binding *binding, const uint8_t *evidence, size_t len,
-		  char *ret_reason, size_t reason_len)
+static int provide_log(void *opaque, const uint8_t *evidence, size_t len, uint8_t **ret_log, size_t *ret_log_len)
 {
 	const struct attestor *attestor = opaque;
+
+	return attestor->kind == ATTESTOR_TPM ? tpm_log(&attestor->tpm, evidence, len, ret_log, ret_log_len) : -EINVAL;
+}
+
+/* @question has the evidence, and what there is of its log. */
+static int judge(const struct attestor *attestor, const struct attest_binding *binding,
+		 struct attest_question *question, char *ret_reason, size_t reason_len)
+{
 	uint8_t digest[WIRE_DIGEST_LEN];
-	const struct attest_question question = {
-		.evidence = evidence, .len = len, .policy = attestor->policy, .trust = attestor->trust,
-		.digest = digest,
-		.static_key = binding->static_key, .platform_id = attestor->peer_platform_id,
-		.now_s = attestor->now_s(),
-	};
 	const struct verdict_rule *failure;
 	struct verdict verdict;
 
+	question->policy = attestor->policy;
+	question->trust = attestor->trust;
+	question->digest = digest;
+	question->static_key = binding->static_key;
+	question->platform_id = attestor->peer_platform_id;
+	question->now_s = attestor->now_s();
 	if (sodium_memcmp(binding->static_key, attestor->peer_key, ATTEST_KEY_LEN)) {
 		snprintf(ret_reason, reason_len,
 			 "its static key is not the one that was named; check which machine answers");
 		return -EACCES;
 	}
-	if (!in_time(attestor, binding, question.now_s)) {
+	if (!in_time(attestor, binding, question->now_s)) {
 		snprintf(ret_reason, reason_len, "the ticket is not valid now; ask its issuer for another one");
 		return -EACCES;
 	}
 	evidence_binding_digest(binding, digest);
-	attest_verify(&question, &verdict);
+	attest_verify(question, &verdict);
 	if (attestor->tell)
 		attestor->tell(&verdict);
 	if (verdict_believed(&verdict))
@@ -90,8 +97,26 @@ static int verify(void *opaque, const struct attest_binding *binding, const uint
 	return -EACCES;
 }
 
+static int verify(void *opaque, const struct attest_binding *binding, const uint8_t *evidence, size_t len,
+		  char *ret_reason, size_t reason_len)
+{
+	struct attest_question question = { .evidence = evidence, .len = len, .log_follows = true };
+
+	return judge(opaque, binding, &question, ret_reason, reason_len);
+}
+
+static int verify_log(void *opaque, const struct attest_binding *binding, const uint8_t *evidence, size_t len,
+		      const uint8_t *log, size_t log_len, char *ret_reason, size_t reason_len)
+{
+	struct attest_question question = { .evidence = evidence, .len = len, .log = log, .log_len = log_len };
+
+	return judge(opaque, binding, &question, ret_reason, reason_len);
+}
+
 const struct attest_evidence_ops attestor_ops = {
 	.name = "attested",
 	.provide = provide,
 	.verify = verify,
+	.provide_log = provide_log,
+	.verify_log = verify_log,
 };

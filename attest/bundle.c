@@ -22,7 +22,7 @@ static const struct {
 	[BUNDLE_TDX] = { "tdx", BIT(TDX_QUOTE), BIT(TDX_QUOTE) },
 	[BUNDLE_TPM] = { "tpm", BIT(TPM_QUOTE) | BIT(TPM_SIGNATURE) | BIT(TPM_KEY) | BIT(TPM_PCRS),
 			 BIT(TPM_QUOTE) | BIT(TPM_SIGNATURE) | BIT(TPM_KEY) | BIT(TPM_PCRS) | BIT(TPM_CERTIFICATE) |
-			 BIT(TPM_IMA_LOG) },
+			 BIT(TPM_IMA_LOG) | BIT(TPM_LONG_LOG) },
 };
 
 static bool known(unsigned int kind)
@@ -49,6 +49,9 @@ static bool well_formed(const struct bundle *bundle)
 			return false;
 		there |= 1u << type;
 	}
+	if (there & BIT(TPM_LONG_LOG) &&
+	    (there & BIT(TPM_IMA_LOG) || bundle->items[BUNDLE_TPM_LONG_LOG].len != BUNDLE_LONG_LOG_LEN))
+		return false;
 	return (there & kinds[bundle->kind].needed) == kinds[bundle->kind].needed &&
 	       !(there & ~kinds[bundle->kind].allowed);
 }
@@ -81,6 +84,19 @@ int bundle_parse(const uint8_t *bytes, size_t len, struct bundle *ret_bundle)
 		return -EBADMSG;
 	*ret_bundle = bundle;
 	return 0;
+}
+
+bool bundle_long_log(const uint8_t *bytes, size_t len, uint32_t *ret_log_len, uint8_t ret_hash[32])
+{
+	struct parse_reader reader;
+	struct bundle bundle;
+
+	if (bundle_parse(bytes, len, &bundle) || !bundle.items[BUNDLE_TPM_LONG_LOG].data)
+		return false;
+	parse_reader_init(&reader, bundle.items[BUNDLE_TPM_LONG_LOG].data, BUNDLE_LONG_LOG_LEN);
+	*ret_log_len = parse_u32(&reader);
+	parse_bytes(&reader, ret_hash, 32);
+	return true;
 }
 
 int bundle_write(const struct bundle *bundle, uint8_t *ret_bytes, size_t *len)

@@ -40,8 +40,11 @@ enum bundle_type {
 	BUNDLE_TPM_CERTIFICATE,		/* the attestation key's, DER; may be absent */
 	BUNDLE_TPM_PCRS,		/* the quoted PCRs' values, SHA-256 bank, in order */
 	BUNDLE_TPM_IMA_LOG,		/* binary_runtime_measurements; may be absent: empty */
+	BUNDLE_TPM_LONG_LOG,		/* instead: u32 length and SHA-256 of one that follows the evidence */
 	BUNDLE_N_TYPES,
 };
+
+#define BUNDLE_LONG_LOG_LEN (4u + 32u)
 
 struct bundle_item {
 	const uint8_t *data;	/* NULL: not there */
@@ -57,6 +60,8 @@ struct bundle {
 const char *bundle_kind_name(enum bundle_kind kind);
 /** @ret_bundle points into @bytes.  -EBADMSG: no bundle. */
 int bundle_parse(const uint8_t *bytes, size_t len, struct bundle *ret_bundle);
+/** Does @bytes announce a log that follows it?  Its length and SHA-256. */
+bool bundle_long_log(const uint8_t *bytes, size_t len, uint32_t *ret_log_len, uint8_t ret_hash[32]);
 /**
  * Write the items that are there.  Capacity in @len, length out.
  * -EINVAL: not the kind's items; -ENOBUFS: more than the capacity or BUNDLE_MAX_LEN.

@@ -46,6 +46,23 @@ static void derive(const struct attest_channel *channel, const struct channel_ha
 	hkdf_expand(prk, info, sizeof(info), ret_key, ATTEST_KEY_LEN);
 }
 
+/*
+ * libsodium's AES-GCM needs more registers than there are, so that round keys stay on the stack; the first two are the
+ * record key.  Others stay in registers, which the dynamic linker puts on the stack when it binds a function.
+ */
+void channel_wipe_traces(void)
+{
+#ifdef __x86_64__
+	__asm__ volatile("pxor %%xmm0, %%xmm0\n\tpxor %%xmm1, %%xmm1\n\tpxor %%xmm2, %%xmm2\n\tpxor %%xmm3, %%xmm3\n\t"
+			 "pxor %%xmm4, %%xmm4\n\tpxor %%xmm5, %%xmm5\n\tpxor %%xmm6, %%xmm6\n\tpxor %%xmm7, %%xmm7\n\t"
+			 "pxor %%xmm8, %%xmm8\n\tpxor %%xmm9, %%xmm9\n\tpxor %%xmm10, %%xmm10\n\tpxor %%xmm11, %%xmm11\n\t"
+			 "pxor %%xmm12, %%xmm12\n\tpxor %%xmm13, %%xmm13\n\tpxor %%xmm14, %%xmm14\n\tpxor %%xmm15, %%xmm15"
+			 ::: "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11",
+			 "xmm12", "xmm13", "xmm14", "xmm15");
+#endif
+	sodium_stackzero(CHANNEL_AES_STACK);
+}
+
 /* Record and header key of @half->secret's generation. */
 static void load_keys(const struct attest_channel *channel, struct channel_half *half)
 {
@@ -57,6 +74,7 @@ static void load_keys(const struct attest_channel *channel, struct channel_half 
 	if (channel->cipher == ATTEST_CIPHER_AES256GCM) {
 		crypto_aead_aes256gcm_beforenm(&half->aes, half->key);
 		sodium_memzero(half->key, sizeof(half->key));
+		channel_wipe_traces();
 	}
 }
 

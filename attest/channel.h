@@ -13,6 +13,8 @@
 #include "attest.h"
 #include "wire.h"
 
+#define CHANNEL_AES_STACK 1024u		/* more than libsodium's AES-GCM leaves behind; a test looks */
+
 struct channel_half {
 	/* 64: one cache line's owner is one lane's thread */
 	_Alignas(64) crypto_aead_aes256gcm_state aes;	/* AES-256-GCM: the expanded record key */
@@ -67,6 +69,8 @@ struct channel_seed {
 
 /** -ENOMEM.  Free with attest_channel_free(), which wipes. */
 int channel_new(const struct channel_seed *seed, struct attest_channel **ret_channel);
+/** After each call of libsodium's AES-GCM: wipe what it leaves in registers and on the stack below. */
+void channel_wipe_traces(void);
 /** Ciphers of this machine, a bit (1 << attest_cipher) each. */
 uint32_t channel_ciphers(void);
 /** One way to the next generation; the old keys are wiped.  false: no generation is left. */

@@ -60,7 +60,11 @@ static const struct handshake_state initiator_states[] = {
 	RECV(NOISE2, read_noise),
 	SEND(NOISE3, write_noise),
 	RECV(EVIDENCE, accept_read_evidence),
+	SEND(WANT, longlog_write_want),		/* WANT and LOG only for evidence that announces a log */
+	RECV(LOG, longlog_read),
 	SEND(EVIDENCE, accept_write_evidence),
+	RECV(WANT, longlog_read_want),
+	SEND(LOG, longlog_write),
 	SEND(ACCEPT, accept_write),
 	RECV(ACCEPT, accept_read),
 	DONE,
@@ -73,14 +77,18 @@ static const struct handshake_state responder_states[] = {
 	SEND(NOISE2, write_noise),
 	RECV(NOISE3, read_noise),
 	SEND(EVIDENCE, accept_write_evidence),
+	RECV(WANT, longlog_read_want),
+	SEND(LOG, longlog_write),
 	RECV(EVIDENCE, accept_read_evidence),
+	SEND(WANT, longlog_write_want),
+	RECV(LOG, longlog_read),
 	RECV(ACCEPT, accept_read),
 	SEND(ACCEPT, accept_write),
 	DONE,
 };
 
 static const struct handshake_state refusing = SEND(ACCEPT, accept_write_refusal);
-/* The initiator may refuse where its evidence is due. */
+/* The initiator may refuse where its evidence is due, and either side where it is to ask for a log. */
 static const struct handshake_state refused = RECV(ACCEPT, accept_read);
 static const struct handshake_state failed = { .step = ATTEST_STEP_FAILED };
 static const struct handshake_state finished = DONE;
@@ -95,6 +103,20 @@ static void set_state(struct attest_handshake *hs, const struct handshake_state 
 	sodium_memzero(&hs->send, sizeof(hs->send));
 	sodium_memzero(&hs->recv, sizeof(hs->recv));
 	sodium_memzero(hs->accept_key, sizeof(hs->accept_key));
+	longlog_end(hs);
+}
+
+/* The row after @state, whose message is dealt with. */
+static const struct handshake_state *next_state(struct attest_handshake *hs, const struct handshake_state *state)
+{
+	if (state->type == WIRE_LOG && hs->log.at < hs->log.len)
+		return state;
+	if (state->type == WIRE_LOG)
+		longlog_end(hs);
+	state++;
+	while (!hs->log.len && (state->type == WIRE_WANT || state->type == WIRE_LOG))
+		state++;
+	return state;
 }
 
 void handshake_set_error(struct attest_handshake *hs, const char *format, ...)
@@ -129,12 +151,19 @@ int attest_handshake_new(const struct attest_handshake_config *config, struct at
 
 void attest_handshake_free(struct attest_handshake *handshake)
 {
+	if (handshake)
+		longlog_end(handshake);
 	sodium_free(handshake);
 }
 
 enum attest_handshake_step attest_handshake_step(const struct attest_handshake *handshake)
 {
 	return handshake->state->step;
+}
+
+const uint8_t *attest_handshake_peer_key(const struct attest_handshake *hs)
+{
+	return hs->noise.n_messages == NOISE_N_MESSAGES ? hs->noise.remote_static : NULL;
 }
 
 const char *attest_handshake_error(const struct attest_handshake *handshake)
@@ -163,7 +192,7 @@ int attest_handshake_write(struct attest_handshake *handshake, uint8_t *ret_mess
 		return ret;
 	}
 	*ret_len = state->len;
-	set_state(handshake, state == &refusing ? &failed : state + 1);
+	set_state(handshake, state == &refusing ? &failed : next_state(handshake, state));
 	return 0;
 }
 
@@ -192,8 +221,10 @@ static int read_header(struct attest_handshake *hs, const struct handshake_state
 /* The state that judges this message: the current one, or `refused` where that may come instead. */
 static const struct handshake_state *judge_of(const struct attest_handshake *hs, const uint8_t *message, size_t len)
 {
-	if (hs->config.role == ATTEST_RESPONDER && hs->state->type == WIRE_EVIDENCE && len == refused.len &&
-	    message[0] == WIRE_ACCEPT)
+	const enum wire_type due = hs->state->type;
+
+	if (((hs->config.role == ATTEST_RESPONDER && due == WIRE_EVIDENCE) || due == WIRE_WANT) &&
+	    len == refused.len && message[0] == WIRE_ACCEPT)
 		return &refused;
 	return hs->state;
 }
@@ -224,9 +255,10 @@ int attest_handshake_read(struct attest_handshake *handshake, const uint8_t *mes
 		ret = -EPROTO;
 	}
 	if (ret)
-		set_state(handshake, ret == -EACCES && state->type == WIRE_EVIDENCE ? &refusing : &failed);
+		set_state(handshake, ret == -EACCES && (state->type == WIRE_EVIDENCE || state->type == WIRE_LOG) ?
+			  &refusing : &failed);
 	else
-		set_state(handshake, state + 1);
+		set_state(handshake, next_state(handshake, state));
 	return ret;
 }
 

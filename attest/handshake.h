@@ -12,6 +12,16 @@
 
 struct handshake_state;
 
+/* A log that goes with the evidence that was given or taken last. */
+struct handshake_log {
+	uint32_t len;				/* 0: none is announced, or it is dealt with */
+	uint32_t at;				/* sent or taken so far */
+	uint8_t hash[ATTEST_HASH_LEN];
+	uint8_t *bytes;				/* malloc; the reader's from the verdict on the evidence on */
+	uint8_t evidence[WIRE_EVIDENCE_MAX];	/* that announces it */
+	size_t evidence_len;
+};
+
 struct attest_handshake {
 	const struct handshake_state *state;		/* written by set_state() in handshake.c only */
 	struct attest_handshake_config config;
@@ -21,6 +31,7 @@ struct attest_handshake {
 	uint8_t hello[2][WIRE_HELLO_LEN];		/* the prologue */
 	uint8_t evidence_hash[2][ATTEST_HASH_LEN];	/* zeros until it was given */
 	uint8_t accept_key[2][ATTEST_KEY_LEN];
+	struct handshake_log log;
 	enum attest_cipher cipher;
 	char error[HANDSHAKE_ERROR_LEN];
 };
@@ -48,7 +59,26 @@ void handshake_set_error(struct attest_handshake *hs, const char *format, ...);
 int hello_write(struct attest_handshake *hs, const uint8_t *message, struct parse_writer *body);
 int hello_read(struct attest_handshake *hs, const uint8_t *message, struct parse_reader *body);
 
+/** Seal what was written to @plain into @body, with the message's header as associated data. */
+int handshake_put_sealed(struct attest_handshake *hs, const uint8_t *message, const struct parse_writer *plain,
+			 struct parse_writer *body);
+/** Open all of @body into @ret_plain, @len bytes. */
+int handshake_take_sealed(struct attest_handshake *hs, const uint8_t *message, struct parse_reader *body,
+			  uint8_t *ret_plain, size_t len);
+
+/* longlog.c: WANT and LOG, for evidence that announces a log */
+/** Note what @evidence announces, given by this side or believed so far. */
+int longlog_begin(struct attest_handshake *hs, bool own, const uint8_t *evidence, size_t len);
+void longlog_end(struct attest_handshake *hs);
+int longlog_write_want(struct attest_handshake *hs, const uint8_t *message, struct parse_writer *body);
+int longlog_read_want(struct attest_handshake *hs, const uint8_t *message, struct parse_reader *body);
+int longlog_write(struct attest_handshake *hs, const uint8_t *message, struct parse_writer *body);
+/** -EACCES: it is whole, and not believed. */
+int longlog_read(struct attest_handshake *hs, const uint8_t *message, struct parse_reader *body);
+
 /* accept.c: EVIDENCE and ACCEPT */
+/** What the evidence of @role must be bound to. */
+void accept_binding(const struct attest_handshake *hs, enum attest_role role, struct attest_binding *ret_binding);
 /** After the last Noise message: keys for the sealed ones. */
 int accept_init(struct attest_handshake *hs);
 int accept_write_evidence(struct attest_handshake *hs, const uint8_t *message, struct parse_writer *body);

@@ -106,7 +106,8 @@ static int check_floors(struct policy_target *target, const config_t *config, co
 	char name[NAME_MAX_LEN];
 
 	for (unsigned int product = 0; product < SNP_N_PRODUCTS; product++) {
-		if (!target->policy->snp.floors[product].given)
+		snprintf(name, sizeof(name), "snp.floor.%s", products[product]);
+		if (!config_lookup(config, name))
 			continue;
 		any = true;
 		for (unsigned int part = 0; part < (product == SNP_TURIN ? 5u : 4u); part++) {
@@ -200,20 +201,6 @@ static int read_config(struct policy_target *target, const config_t *config)
 	return ret;
 }
 
-/* libconfig would open the files that it names. */
-static int check_text(struct policy_target *target, const char *text, size_t len)
-{
-	if (len > ATTEST_POLICY_MAX_LEN) {
-		policy_complain(target, NULL, "longer than %u bytes", ATTEST_POLICY_MAX_LEN);
-		return -E2BIG;
-	}
-	if (memchr(text, '\0', len))
-		return policy_complain(target, NULL, "a NUL is in it");
-	if (memmem(text, len, "@include", 8))
-		return policy_complain(target, NULL, "@include is not taken");
-	return 0;
-}
-
 int policy_load(const char *text, size_t len, struct attest_policy *ret_policy,
 		char ret_error[ATTEST_POLICY_ERROR_LEN])
 {
@@ -223,9 +210,12 @@ int policy_load(const char *text, size_t len, struct attest_policy *ret_policy,
 	char *copy;
 	int ret;
 
-	ret = check_text(&target, text, len);
-	if (ret)
-		return ret;
+	if (len > ATTEST_POLICY_MAX_LEN) {
+		policy_complain(&target, NULL, "longer than %u bytes", ATTEST_POLICY_MAX_LEN);
+		return -E2BIG;
+	}
+	if (memchr(text, '\0', len))
+		return policy_complain(&target, NULL, "a NUL is in it");
 	copy = strndup(text, len);
 	if (!copy) {
 		policy_complain(&target, NULL, "out of memory");
@@ -233,7 +223,10 @@ int policy_load(const char *text, size_t len, struct attest_policy *ret_policy,
 	}
 	policy_init(&policy);
 	config_init(&config);
-	if (config_read_string(&config, copy))
+	ret = policy_check_text(&target, copy);
+	if (ret)
+		;	/* said */
+	else if (config_read_string(&config, copy))
 		ret = read_config(&target, &config);
 	else
 		ret = policy_complain(&target, NULL, "line %d: %s", config_error_line(&config),

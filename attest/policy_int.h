@@ -31,6 +31,9 @@ extern const struct policy_entry policy_entries[];
 __attribute__((format(printf, 3, 4)))
 int policy_complain(struct policy_target *target, const config_setting_t *setting, const char *format, ...);
 
+/** Before libconfig: files that it would open, numbers that it would cut short. */
+int policy_check_text(struct policy_target *target, const char *text);
+
 int policy_set_bool(struct policy_target *target, const struct policy_entry *entry, const config_setting_t *setting);
 /** An integer, or a string "0x..." for masks. */
 int policy_set_number(struct policy_target *target, const struct policy_entry *entry, const config_setting_t *setting);

@@ -86,6 +86,12 @@ static const char *text_at(const config_setting_t *setting, int index)
 	return config_setting_type(value) == CONFIG_TYPE_STRING ? config_setting_get_string(value) : NULL;
 }
 
+/* Of an entry that takes one string and no list. */
+static const char *only_text(const config_setting_t *setting)
+{
+	return config_setting_type(setting) == CONFIG_TYPE_STRING ? config_setting_get_string(setting) : NULL;
+}
+
 static bool get_hex(const char *text, size_t size, uint8_t *ret_bytes)
 {
 	size_t len = 0;
@@ -219,7 +225,7 @@ int policy_set_expected(struct policy_target *target, const struct policy_entry 
 {
 	uint8_t bytes[SNP_MAX_EXPECTED_LEN];
 
-	if (!get_hex(text_at(setting, 0), entry->size, bytes))
+	if (!get_hex(only_text(setting), entry->size, bytes))
 		return policy_complain(target, setting, "%s: %zu hex digits in a string are needed", entry->name,
 				       2 * entry->size);
 	snp_policy_expect(field(target, entry->offset), bytes, entry->size);
@@ -228,7 +234,7 @@ int policy_set_expected(struct policy_target *target, const struct policy_entry 
 
 int policy_set_csp(struct policy_target *target, const struct policy_entry *entry, const config_setting_t *setting)
 {
-	const char *text = text_at(setting, 0);
+	const char *text = only_text(setting);
 
 	if (!text || !*text || strlen(text) >= entry->size)
 		return policy_complain(target, setting, "%s: a string of 1 to %zu characters is needed", entry->name,
@@ -239,7 +245,7 @@ int policy_set_csp(struct policy_target *target, const struct policy_entry *entr
 
 int policy_set_version(struct policy_target *target, const struct policy_entry *entry, const config_setting_t *setting)
 {
-	const char *text = text_at(setting, 0);
+	const char *text = only_text(setting);
 	uint8_t parts[3] = { 0 };
 	size_t n = 0;
 
@@ -279,7 +285,7 @@ int policy_set_floor(struct policy_target *target, const struct policy_entry *en
 
 int policy_set_ca(struct policy_target *target, const struct policy_entry *entry, const config_setting_t *setting)
 {
-	const char *text = text_at(setting, 0);
+	const char *text = only_text(setting);
 	struct x509_cert *certs[1];
 	size_t n = 0;
 

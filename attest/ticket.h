@@ -14,7 +14,7 @@
  *      124      32  destination: platform id, zeros: not named
  *      156      32  destination: static X25519 key
  *      188      32  VM id
- *      220       8  incarnation: 1 for the VM's first move, 1 more for each later one
+ *      220       8  incarnation: 1 for the VM's first move, 1 more for each later one; each host compares it with the last
  *      228       8  not before, seconds since 1970
  *      236       8  not after
  *      244      64  Ed25519 signature, label "gmem v1 ticket", over the 244 bytes before it

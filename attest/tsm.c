@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "snp/evidence.h"
+#include "file.h"
 #include "snpaux.h"
 #include "tdx/quote.h"
 #include "x509.h"
@@ -36,25 +37,13 @@ static int open_attribute(int folder, const char *name, int flags)
 /* All of it; -EFBIG: @size bytes or more. */
 static int read_attribute(int folder, const char *name, void *ret_bytes, size_t size, size_t *ret_len)
 {
-	size_t len = 0;
-	ssize_t n = 1;
-	int fd, ret = 0;
+	int fd, ret;
 
 	fd = open_attribute(folder, name, O_RDONLY);
 	if (fd < 0)
 		return fd;
-	while (n > 0 && len < size) {
-		n = read(fd, (uint8_t *)ret_bytes + len, size - len);
-		if (n > 0)
-			len += (size_t)n;
-	}
-	if (n < 0)
-		ret = -errno;
-	else if (len == size)
-		ret = -EFBIG;
+	ret = file_read_fd(fd, size - 1, ret_bytes, ret_len);
 	close(fd);
-	if (!ret)
-		*ret_len = len;
 	return ret;
 }
 

@@ -23,7 +23,7 @@ enum verdict_outcome {
 };
 
 struct verdict_rule {
-	char name[VERDICT_NAME_LEN];	/* as in the policy file: "snp.debug" */
+	char name[VERDICT_NAME_LEN];	/* "snp.guest.debug"; docs/attestation.md says which entry of a policy asks for it */
 	char text[VERDICT_TEXT_LEN];	/* a sentence: what was asked, what was found */
 	enum verdict_outcome outcome;
 };

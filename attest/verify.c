@@ -39,6 +39,17 @@ static void judge_tdx(const struct attest_question *question, const struct bundl
 	tdx_verify(&tdx, verdict);
 }
 
+static void judge_tpm(const struct attest_question *question, const struct bundle *bundle, struct verdict *verdict)
+{
+	const struct tpm_question tpm = {
+		.bundle = bundle, .log = question->log, .log_len = question->log_len,
+		.log_follows = question->log_follows,
+		.policy = &question->policy->tpm, .digest = question->digest, .now_s = question->now_s,
+	};
+
+	tpm_verify(&tpm, verdict);
+}
+
 static void judge_bundle(const struct attest_question *question, const struct bundle *bundle, struct verdict *verdict)
 {
 	const struct attest_policy *policy = question->policy;
@@ -56,7 +67,7 @@ static void judge_bundle(const struct attest_question *question, const struct bu
 		judge_tdx(question, bundle, verdict);
 		break;
 	case BUNDLE_TPM:
-		tpm_verify(bundle, &policy->tpm, question->digest, question->now_s, verdict);
+		judge_tpm(question, bundle, verdict);
 		break;
 	default:
 		verdict_add(verdict, "evidence.kind", VERDICT_FAILS, "no verifier for kind %d", (int)bundle->kind);

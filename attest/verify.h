@@ -16,6 +16,9 @@
 struct attest_question {		/* all borrowed */
 	const uint8_t *evidence;
 	size_t len;
+	const uint8_t *log;		/* that the evidence announces; NULL: none, or it is not here */
+	size_t log_len;
+	bool log_follows;		/* only the handshake: it comes, and verify_log() judges it */
 	const struct attest_policy *policy;
 	const struct trust *trust;
 	const uint8_t *digest;		/* WIRE_DIGEST_LEN: what the evidence must be bound to */

@@ -28,6 +28,8 @@ enum wire_type {
 	WIRE_NOISE3 = 4,	/* s, se */
 	WIRE_EVIDENCE = 5,	/* sealed: u16 length, evidence, zeros up to the fixed size */
 	WIRE_ACCEPT = 6,	/* sealed: u8 verdict, MAC */
+	WIRE_WANT = 7,		/* sealed, empty: the evidence is believed so far, send the log that it announces */
+	WIRE_LOG = 8,		/* sealed: the next WIRE_LOG_PART bytes of that log; after its end zeros */
 };
 
 /* HELLO: header, magic "gmem", u16 lowest and u16 highest version, u32 cipher bits, ticket id, u64 connection. */
@@ -51,6 +53,11 @@ struct wire_hello {
 #define WIRE_EVIDENCE_LEN ATTEST_HANDSHAKE_MAX
 #define WIRE_EVIDENCE_BODY_LEN (WIRE_EVIDENCE_LEN - WIRE_MESSAGE_HEADER_LEN - WIRE_TAG_LEN)
 #define WIRE_EVIDENCE_MAX (WIRE_EVIDENCE_BODY_LEN - 2u)
+
+#define WIRE_WANT_LEN (WIRE_MESSAGE_HEADER_LEN + WIRE_TAG_LEN)
+#define WIRE_LOG_LEN WIRE_EVIDENCE_LEN
+#define WIRE_LOG_PART WIRE_EVIDENCE_BODY_LEN
+#define WIRE_LOG_MAX (4u * 1024u * 1024u)	/* of a log, which is 514 messages */
 
 enum wire_verdict { WIRE_VERDICT_ACCEPTED = 1, WIRE_VERDICT_REFUSED = 2 };
 #define WIRE_ACCEPT_BODY_LEN (1u + WIRE_MAC_LEN)

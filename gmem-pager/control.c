@@ -66,6 +66,7 @@ static int make_link(struct session *session, char *ret_error, size_t error_len)
 		.handshake_ms = config->handshake_ms,
 		.send_ms = 4 * config->peer_ms,
 		.stop = &session->stop,
+		.peer_key = config->role == ATTEST_RESPONDER ? config->peer_key : NULL,
 		.offer = offer,
 		.offer_opaque = session,
 	};

@@ -93,13 +93,23 @@ int guest_read(struct guest *guest, const struct manifest *manifest, uint64_t in
 	return 0;
 }
 
-/* A page that the running guest converted since: what it was before is nobody's business any more. */
+/*
+ * A page that the running guest converted since: what it was before is nobody's business any more.
+ * 0: made present; 1: it was.
+ */
 static int fill_converted(struct guest *guest, uint64_t gfn, bool private_now)
 {
 	struct backend_run zero = { .gfn = gfn, .n_pages = 1 };
+	uint64_t n_missing = 0;
+	int r;
 
 	if (!atomic_load(&guest->may_convert))
 		return -EINVAL;
+	r = guest->backend->ops->query(guest->backend, BACKEND_MISSING, gfn, 1, NULL, &n_missing, NULL);
+	if (r < 0)
+		return r;
+	if (n_missing == 0)
+		return 1;
 	if (!private_now)
 		return guest->backend->ops->mark_present(guest->backend, gfn, 1);
 	return guest->backend->ops->populate(guest->backend, &zero, 1);
@@ -122,9 +132,10 @@ static int fill_private(struct guest *guest, struct backend_run *runs, size_t n_
 		/* -EINVAL: back to private meanwhile, so populate again. */
 		if (r < 0 && (r != -EINVAL || !atomic_load(&guest->may_convert)))
 			return r;
-		if (r == 0) {
+		if (r >= 0) {
 			runs[i].n_done++;
-			counts->n_converted++;
+			runs[i].n_skipped += r == 1;
+			counts->n_converted += r == 0;
 		}
 		runs[i].result = BACKEND_OK;
 	}
@@ -162,11 +173,14 @@ static int fill_shared_page(struct guest *guest, uint64_t gfn, const uint8_t *da
 	r = guest->backend->ops->mark_present(guest->backend, gfn, 1);
 	if (r == -EINVAL) {
 		r = fill_converted(guest, gfn, true);
-		if (r == 0)
-			counts->n_converted++;
+		counts->n_converted += r == 0;
 	}
 	if (r < 0)
 		return r;
+	if (r == 1) {
+		counts->n_duplicate++;
+		return 0;
+	}
 	counts->n_new++;
 	counts->n_shared++;
 	if (data == NULL)

@@ -7,7 +7,9 @@
  * keeps nobody waiting.  At most GREET_MAX_GUESTS at a time; more are closed.
  *
  * A control connection runs a handshake; the first one that ends well makes the
- * link's channel, later ones are closed.  The other lanes name the session in
+ * link's channel, later ones are closed.  Who proves another static key than the
+ * one that is named gets no evidence and is closed: one key exchange is all that
+ * he costs, and one of them is worked on at a time.  The other lanes name the session in
  * their preamble, which only its peers and who sees their packets know, and must
  * then show a BIND record sealed with that lane's key.
  */
@@ -25,6 +27,8 @@
 
 #define GREET_MAX_GUESTS 8u
 #define ACCEPT_SLICE_MS 100
+#define WARN_SLICE_US 10000000u	/* GREET_MAX_WARNINGS lines in it, then their number */
+#define GREET_MAX_WARNINGS 10u
 
 struct guest_slot {
 	struct party *party;
@@ -40,9 +44,36 @@ struct party {
 	atomic_bool over;		/* guests must leave */
 	atomic_bool broken;		/* the source went away between its handshake and its lanes */
 	struct guest_slot slots[GREET_MAX_GUESTS];
-	int fatal;			/* link lock: a peer with our ticket was refused, or OFFERED failed */
+	int fatal;			/* link lock: the named peer was refused, or OFFERED failed */
 	char fatal_error[LINK_ERROR_LEN];	/* link lock */
+	unsigned int n_strangers;	/* link lock: they knew the ticket and had another key */
+	pthread_mutex_t work_lock;	/* a message of a handshake is made or read */
+	pthread_mutex_t warn_lock;
+	uint64_t warn_since_us;		/* warn_lock */
+	unsigned int n_warnings;	/* warn_lock: since then, those left out too */
 };
+
+static void warn_rest(struct party *party)
+{
+	if (party->n_warnings > GREET_MAX_WARNINGS)
+		log_warn("%u more connections were dropped", party->n_warnings - GREET_MAX_WARNINGS);
+	party->n_warnings = 0;
+}
+
+/* Whoever connects makes a line in the log, and shall not fill the disk. */
+static void warn_dropped(struct party *party, const char *peer, const char *why)
+{
+	const uint64_t now_us = stats_now_us();
+
+	pthread_mutex_lock(&party->warn_lock);
+	if (now_us - party->warn_since_us > WARN_SLICE_US) {
+		warn_rest(party);
+		party->warn_since_us = now_us;
+	}
+	if (party->n_warnings++ < GREET_MAX_WARNINGS)
+		log_warn("connection from %s dropped: %s", peer, why);
+	pthread_mutex_unlock(&party->warn_lock);
+}
 
 static uint64_t guest_deadline(const struct party *party)
 {
@@ -85,6 +116,18 @@ static void set_fatal(struct party *party, int status, const char *error)
 	pthread_mutex_unlock(&party->link->lock);
 }
 
+/* The ticket's id is no secret: its holder alone ends nothing, unless he never leaves off. */
+static void count_stranger(struct party *party)
+{
+	unsigned int n;
+
+	pthread_mutex_lock(&party->link->lock);
+	n = ++party->n_strangers;
+	pthread_mutex_unlock(&party->link->lock);
+	if (n == LINK_MAX_STRANGERS)
+		set_fatal(party, -EACCES, "too many others knew this ticket's id and had another key; get a new ticket");
+}
+
 /* The first finished handshake wins. */
 static int publish_channel(struct link *link, struct attest_handshake *handshake)
 {
@@ -109,6 +152,8 @@ static int greet_control(struct guest_slot *slot, char *ret_error, size_t error_
 	r = link_shake(&party->config, handshake, slot->conn, guest_deadline(party), &acted, ret_error, error_len);
 	if (r == -EACCES || r == -EEXIST || r == -EROFS)
 		set_fatal(party, r, ret_error);
+	else if (r == -EKEYREJECTED)
+		count_stranger(party);
 	if (r == 0)
 		r = publish_channel(party->link, handshake);
 	attest_handshake_free(handshake);
@@ -222,7 +267,7 @@ static void *guest_thread(void *arg)
 	snprintf(peer, sizeof(peer), "%s", slot->conn->peer);
 	r = greet(slot, error, sizeof(error));
 	if (r < 0)
-		log_warn("connection from %s dropped: %s", peer, error[0] != '\0' ? error : strerror(-r));
+		warn_dropped(slot->party, peer, error[0] != '\0' ? error : strerror(-r));
 	if (slot->conn != NULL) {
 		slot->conn->ops->free(slot->conn);
 		slot->conn = NULL;
@@ -263,7 +308,7 @@ static void welcome(struct party *party, struct transport_conn *conn)
 			return;
 		break;
 	}
-	log_warn("connection from %s dropped: %u others are waiting to be recognised", conn->peer, GREET_MAX_GUESTS);
+	warn_dropped(party, conn->peer, "too many others are waiting to be recognised");
 	conn->ops->free(conn);
 }
 
@@ -312,6 +357,9 @@ int link_accept(struct link *link, const struct link_config *config, struct tran
 
 	ret_error[0] = '\0';
 	party.config.stop = &party.over;
+	party.config.work_lock = &party.work_lock;
+	pthread_mutex_init(&party.work_lock, NULL);
+	pthread_mutex_init(&party.warn_lock, NULL);
 	for (;;) {
 		r = party_state(&party, config->stop, &lanes_due_us, ret_error, error_len);
 		if (r != 0)
@@ -332,5 +380,8 @@ int link_accept(struct link *link, const struct link_config *config, struct tran
 	else
 		link_shutdown(link);
 	reap(&party, true);
+	warn_rest(&party);
+	pthread_mutex_destroy(&party.work_lock);
+	pthread_mutex_destroy(&party.warn_lock);
 	return r == 1 ? 0 : r;
 }

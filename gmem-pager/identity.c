@@ -13,6 +13,7 @@
 
 #include "identity.h"
 #include "idfile.h"
+#include "incarnation.h"
 #include "log.h"
 
 #define CERTIFICATES_MAX 65536u
@@ -107,6 +108,7 @@ static int take_ticket(const struct identity_files *files, enum attest_role role
 		.role = role, .own_key = attest_keypair_public(config->keypair),
 		.vm_id = has_vm_id ? config->vm_id : NULL,
 	};
+	char why[INCARNATION_ERROR_LEN] = "";
 	const struct ticket_side *peer;
 	enum ticket_problem problem;
 	int r = signkey_public_load(files->issuer, issuer);
@@ -124,6 +126,9 @@ static int take_ticket(const struct identity_files *files, enum attest_role role
 	memcpy(identity->peer_platform_id, peer->platform_id, ATTEST_ID_LEN);
 	memcpy(config->vm_id, identity->ticket.vm_id, ATTEST_ID_LEN);
 	ticket_id(bytes, config->ticket_id);
+	r = incarnation_take(config->state_dir, &identity->ticket, config->ticket_id, why);
+	if (r < 0)
+		return fail(ret_error, r, "the ticket %s is refused: %s", files->ticket, why);
 	identity->attestor.valid_from_s = identity->ticket.not_before_s;
 	identity->attestor.valid_to_s = identity->ticket.not_after_s;
 	return 0;

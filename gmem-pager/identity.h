@@ -31,7 +31,8 @@ void identity_files_fini(struct identity_files *files);
 
 /*
  * Fill @config's ticket, VM id, peer key and evidence; its key pair is there already, and its VM id if @has_vm_id,
- * which a signed ticket must then name.  @config borrows from @ret_identity.  On failure a sentence in @ret_error:
+ * which a signed ticket must then name.  The incarnation of a signed ticket is written down in @config->state_dir.
+ * @config borrows from @ret_identity.  On failure a sentence in @ret_error:
  * -EACCES a ticket that is not good, -EINVAL names that do not fit together, else -errno of a file.
  */
 int identity_load(const struct identity_files *files, enum attest_role role, bool has_vm_id,

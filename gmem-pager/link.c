@@ -4,6 +4,8 @@
 #include <string.h>
 #include <time.h>
 
+#include <sodium.h>
+
 #include "link.h"
 #include "log.h"
 #include "stats.h"
@@ -71,12 +73,32 @@ uint64_t link_bytes(struct link *link)
 	return sum;
 }
 
+/* One at a time, where several connections shake hands. */
+static int work(const struct link_config *config, int (*step)(struct attest_handshake *handshake, uint8_t *message,
+							      size_t *len),
+		struct attest_handshake *handshake, uint8_t *message, size_t *len)
+{
+	int r;
+
+	if (config->work_lock != NULL)
+		pthread_mutex_lock(config->work_lock);
+	r = step(handshake, message, len);
+	if (config->work_lock != NULL)
+		pthread_mutex_unlock(config->work_lock);
+	return r;
+}
+
+static int read_step(struct attest_handshake *handshake, uint8_t *message, size_t *len)
+{
+	return attest_handshake_read(handshake, message, *len);
+}
+
 static int send_message(const struct link_config *config, struct attest_handshake *handshake,
 			struct transport_conn *conn)
 {
 	uint8_t message[2 + ATTEST_HANDSHAKE_MAX];
 	size_t len = ATTEST_HANDSHAKE_MAX;
-	int r = attest_handshake_write(handshake, message + 2, &len);
+	int r = work(config, attest_handshake_write, handshake, message + 2, &len);
 
 	if (r < 0)
 		return r;
@@ -85,20 +107,28 @@ static int send_message(const struct link_config *config, struct attest_handshak
 	return conn->ops->send(conn, message, len + 2, config->handshake_ms);
 }
 
-static int recv_message(struct attest_handshake *handshake, struct transport_conn *conn, uint64_t deadline_us,
-			const atomic_bool *stop)
+static int recv_message(const struct link_config *config, struct attest_handshake *handshake,
+			struct transport_conn *conn, uint64_t deadline_us)
 {
 	uint8_t message[ATTEST_HANDSHAKE_MAX], head[2];
 	size_t len;
-	int r = transport_recv_all(conn, head, sizeof(head), deadline_us, stop);
+	int r = transport_recv_all(conn, head, sizeof(head), deadline_us, config->stop);
 
 	if (r < 0)
 		return r;
 	len = (size_t)head[0] | (size_t)head[1] << 8;
 	if (len == 0 || len > sizeof(message))
 		return -EPROTO;
-	r = transport_recv_all(conn, message, len, deadline_us, stop);
-	return r < 0 ? r : attest_handshake_read(handshake, message, len);
+	r = transport_recv_all(conn, message, len, deadline_us, config->stop);
+	return r < 0 ? r : work(config, read_step, handshake, message, &len);
+}
+
+/* Is it somebody else, by the key that it has proved by now? */
+static bool is_stranger(const struct link_config *config, const struct attest_handshake *handshake)
+{
+	const uint8_t *key = attest_handshake_peer_key(handshake);
+
+	return config->peer_key != NULL && key != NULL && sodium_memcmp(key, config->peer_key, ATTEST_KEY_LEN) != 0;
 }
 
 /* A sentence for @status; the handshake's own if it has one. */
@@ -128,6 +158,11 @@ int link_shake(const struct link_config *config, struct attest_handshake *handsh
 		case ATTEST_STEP_DONE:
 			return 0;
 		case ATTEST_STEP_SEND:
+			if (is_stranger(config, handshake)) {
+				snprintf(ret_error, error_len, "%s knows the ticket and has another key than the one that "
+					 "is named", conn->peer);
+				return -EKEYREJECTED;
+			}
 			r = offered ? 0 : config->offer(config->offer_opaque, ret_error, error_len);
 			if (r < 0)
 				return r;	/* its own sentence */
@@ -136,7 +171,7 @@ int link_shake(const struct link_config *config, struct attest_handshake *handsh
 			r = send_message(config, handshake, conn);
 			break;
 		case ATTEST_STEP_RECV:
-			r = recv_message(handshake, conn, deadline_us, config->stop);
+			r = recv_message(config, handshake, conn, deadline_us);
 			received = received || r == 0;
 			if (r == -EACCES && attest_handshake_step(handshake) == ATTEST_STEP_SEND)
 				(void)send_message(config, handshake, conn);	/* the refusal, if it gets through */

@@ -18,6 +18,7 @@
 #include "transport.h"
 
 #define LINK_ERROR_LEN 256u
+#define LINK_MAX_STRANGERS 10000u	/* key exchanges with the ticket's id and another key, in one move */
 #define LINK_HANDSHAKE_NAME "Noise_XX_25519_ChaChaPoly_SHA256"
 
 struct link_config {
@@ -29,6 +30,8 @@ struct link_config {
 	int send_ms;		/* one record */
 	uint64_t accept_until_us;	/* pager: give up then (stats_now_us()); 0: never */
 	const atomic_bool *stop;	/* give up soon after it is true */
+	const uint8_t *peer_key;	/* pager: who proves another one is left before any evidence is given */
+	pthread_mutex_t *work_lock;	/* greet.c: held while a message is made or read; NULL: none */
 	/*
 	 * Record OFFERED durably; called before this side's first handshake byte.
 	 * -EEXIST the ticket is burnt, -EROFS it cannot be recorded.
@@ -71,15 +74,20 @@ int link_dial(struct link *link, const struct link_config *config, char *ret_err
 
 /*
  * Accept connections until all lanes are bound to one handshake.  A connection
- * that is not authentic is closed and changes nothing.  Errors as link_dial();
- * -EACCES only if the peer has our ticket and is refused.  Closes the listener.
+ * that is not authentic is closed and changes nothing; so is one that knows the
+ * ticket and has another key than @config->peer_key.  Errors as link_dial();
+ * -EACCES: the holder of that key was refused, or refused us, or
+ * LINK_MAX_STRANGERS others came first.  Closes the listener.
  */
 int link_accept(struct link *link, const struct link_config *config, struct transport_listener *listener,
 		char *ret_error, size_t error_len);
 
 /* ---- for link.c and greet.c ---- */
 
-/* Run @handshake over @conn.  @ret_acted: the peer passed the first message, so it knows the ticket. */
+/*
+ * Run @handshake over @conn.  @ret_acted: the peer passed the first message, so it knows the ticket.
+ * -EKEYREJECTED: it has another key than @config->peer_key.
+ */
 int link_shake(const struct link_config *config, struct attest_handshake *handshake, struct transport_conn *conn,
 	       uint64_t deadline_us, bool *ret_acted, char *ret_error, size_t error_len);
 

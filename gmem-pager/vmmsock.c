@@ -99,7 +99,8 @@ int vmmsock_recv(int fd, uint8_t *buffer, struct vmmsock_message *ret_message)
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(PROTO_MAX_FDS * sizeof(int))];
 	struct iovec iov = { buffer, PROTO_MESSAGE_MAX };
 	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control),
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+		.msg_controllen = CMSG_LEN(PROTO_MAX_FDS * sizeof(int)),	/* not its space: one more would fit */
 	};
 	struct vmmsock_message message = { .n_fds = 0 };
 	ssize_t n;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * endorse: what AMD's certificate of a VCEK or VLEK says in its extensions
- * (1.3.6.1.4.1.3704.1.*; AMD documents 57230 for the VCEK, 58369 for the VLEK).
+ * (1.3.6.1.4.1.3704.1.*; AMD document 57230 for the VCEK, its VLEK definition).
  */
 #ifndef ATTEST_SNP_ENDORSE_H
 #define ATTEST_SNP_ENDORSE_H

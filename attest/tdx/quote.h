@@ -2,7 +2,7 @@
 /*
  * quote: what a TDX machine's quoting enclave (QE) signs, versions 4 and 5,
  * taken apart and nothing believed.  Layout: Intel TDX DCAP Quoting Library API,
- * appendix "Quote Format"; all integers are little endian.
+ * appendix A; all integers are little endian.
  *
  *   header (48)
  *   version 5 only: u16 body type, u32 body length

@@ -7,13 +7,14 @@
 #include <string.h>
 #include <time.h>
 
+#include "../file.h"
 #include "../snp/evidence.h"
 #include "../tdx/quote.h"
 #include "../verify.h"
 #include "tool.h"
 
 struct wanted {
-	char *report_data, *time, *trust, *collateral, *static_key, *platform;
+	char *report_data, *time, *trust, *collateral, *static_key, *platform, *log;
 	const char **certs;
 	int json;
 };
@@ -124,11 +125,12 @@ static int get_report_data(const struct wanted *wanted, const struct bundle *bun
 }
 
 static int judge(const struct wanted *wanted, const struct tool_evidence *evidence, const struct attest_policy *policy,
-		 const struct trust *trust)
+		 const struct trust *trust, const uint8_t *log, size_t log_len)
 {
 	uint8_t digest[WIRE_DIGEST_LEN], static_key[ATTEST_KEY_LEN], platform[ATTEST_ID_LEN];
 	struct attest_question question = {
-		.evidence = evidence->bytes, .len = evidence->len, .policy = policy, .trust = trust, .digest = digest,
+		.evidence = evidence->bytes, .len = evidence->len, .log = log, .log_len = log_len,
+		.policy = policy, .trust = trust, .digest = digest,
 		.now_s = time(NULL),
 	};
 	struct verdict verdict;
@@ -157,6 +159,24 @@ static int judge(const struct wanted *wanted, const struct tool_evidence *eviden
 	return ret;
 }
 
+/* A log that does not stand in the evidence. */
+static int judge_with_log(const struct wanted *wanted, const struct tool_evidence *evidence,
+			  const struct attest_policy *policy, const struct trust *trust)
+{
+	uint8_t *log = NULL;
+	size_t log_len = 0;
+	int ret = 0;
+
+	if (wanted->log) {
+		ret = file_read(wanted->log, WIRE_LOG_MAX, &log, &log_len);
+		if (ret)
+			return tool_fail(TOOL_UNREADABLE, "cannot read %s: %s", wanted->log, strerror(-ret));
+	}
+	ret = judge(wanted, evidence, policy, trust, log, log_len);
+	free(log);
+	return ret;
+}
+
 static int check(const struct wanted *wanted, const char *policy_path, const char *evidence_path)
 {
 	struct tool_evidence evidence;
@@ -173,7 +193,7 @@ static int check(const struct wanted *wanted, const char *policy_path, const cha
 	if (!ret) {
 		ret = load_trust(wanted, &trust);
 		if (!ret)
-			ret = judge(wanted, &evidence, &policy, &trust);
+			ret = judge_with_log(wanted, &evidence, &policy, &trust);
 		trust_fini(&trust);
 	}
 	policy_fini(&policy);
@@ -194,6 +214,7 @@ int check_main(int argc, const char **argv)
 		"HEX|FILE" },
 		{ "platform", 0, POPT_ARG_STRING, &wanted.platform, 0, "the platform id that a ticket names",
 		"HEX|FILE" },
+		{ "log", 0, POPT_ARG_STRING, &wanted.log, 0, "the IMA log that a TPM's evidence announces", "FILE" },
 		{ "json", 0, POPT_ARG_NONE, &wanted.json, 0, "print JSON", NULL },
 		{ "help", 'h', POPT_ARG_NONE, NULL, 1, "print this", NULL },
 		POPT_TABLEEND
@@ -219,6 +240,7 @@ int check_main(int argc, const char **argv)
 	free(wanted.collateral);
 	free(wanted.static_key);
 	free(wanted.platform);
+	free(wanted.log);
 	for (size_t i = 0; wanted.certs && wanted.certs[i]; i++)
 		free((void *)(uintptr_t)wanted.certs[i]);
 	free(wanted.certs);

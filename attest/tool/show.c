@@ -168,6 +168,7 @@ static void show_tpm(const struct bundle *bundle, struct json_object *out)
 {
 	const struct bundle_item *key = &bundle->items[BUNDLE_TPM_KEY], *pcrs = &bundle->items[BUNDLE_TPM_PCRS];
 	uint8_t name[TPM_HASH_LEN];
+	struct parse_reader announced;
 	struct tpm_quote quote;
 	char label[48];
 
@@ -183,6 +184,11 @@ static void show_tpm(const struct bundle *bundle, struct json_object *out)
 	for (size_t i = 0; i < TPM_N_PCRS && (i + 1) * TPM_HASH_LEN <= pcrs->len; i++) {
 		snprintf(label, sizeof(label), "PCR %zu", i);
 		put_hex(out, label, pcrs->data + i * TPM_HASH_LEN, TPM_HASH_LEN);
+	}
+	if (bundle->items[BUNDLE_TPM_LONG_LOG].data) {
+		parse_reader_init(&announced, bundle->items[BUNDLE_TPM_LONG_LOG].data, BUNDLE_LONG_LOG_LEN);
+		put(out, "log", "%u bytes, after the evidence", parse_u32(&announced));
+		put_hex(out, "SHA-256 of it", parse_take(&announced, TPM_HASH_LEN), TPM_HASH_LEN);
 	}
 	show_log(&bundle->items[BUNDLE_TPM_IMA_LOG], out);
 }

@@ -3,15 +3,16 @@
 #include "provider.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <tss2/tss2_esys.h>
 #include <tss2/tss2_mu.h>
 #include <tss2/tss2_tctildr.h>
-#include <unistd.h>
 
+#include "../file.h"
+#include "../parse.h"
+#include "ima.h"
 #include "structs.h"
 #include "verify.h"
 
@@ -137,35 +138,60 @@ out_tcti:
 	return ret;
 }
 
-/* The log as it is now: at least what was quoted. */
-static int read_log(const char *path, uint8_t *ret_log, size_t size, size_t *ret_len)
+static const char *log_path(const struct tpm_source *source)
 {
-	size_t len = 0;
-	ssize_t n = 1;
-	int fd, ret = 0;
+	return source->ima_log ? source->ima_log : TPM_PROVIDER_IMA_LOG;
+}
 
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	while (n > 0 && len < size) {
-		n = read(fd, ret_log + len, size - len);
-		if (n > 0)
-			len += (size_t)n;
-	}
-	if (n < 0)
-		ret = -errno;
-	else if (len == size)
-		ret = -EFBIG;
-	close(fd);
-	if (!ret)
-		*ret_len = len;
+/* The log as it is now, up to the entry that gave the quoted PCR; whole if none did: the verifier says why. */
+static int read_log(const struct tpm_source *source, const struct taken *taken, uint8_t **ret_log, size_t *ret_len)
+{
+	size_t quoted_len;
+	int ret;
+
+	ret = file_read(log_path(source), TPM_PROVIDER_LOG_FILE_MAX, ret_log, ret_len);
+	if (!ret && !ima_replay(*ret_log, *ret_len, taken->pcrs[TPM_IMA_PCR], &quoted_len))
+		*ret_len = quoted_len;
 	return ret;
+}
+
+int tpm_log(const struct tpm_source *source, const uint8_t *evidence, size_t len, uint8_t **ret_log,
+	    size_t *ret_log_len)
+{
+	uint8_t hash[TPM_HASH_LEN];
+	uint32_t announced;
+	int ret;
+
+	if (!bundle_long_log(evidence, len, &announced, hash))
+		return -EINVAL;
+	ret = file_read(log_path(source), TPM_PROVIDER_LOG_FILE_MAX, ret_log, ret_log_len);
+	if (!ret && *ret_log_len > announced)
+		*ret_log_len = announced;	/* it only grows */
+	return ret;
+}
+
+/* Within the evidence, or after it. */
+static int announce_log(struct bundle *bundle, const uint8_t *log, size_t log_len,
+			uint8_t ret_announced[BUNDLE_LONG_LOG_LEN])
+{
+	struct parse_writer writer;
+
+	if (log_len > WIRE_LOG_MAX)
+		return -EFBIG;
+	parse_writer_init(&writer, ret_announced, BUNDLE_LONG_LOG_LEN);
+	parse_put_u32(&writer, (uint32_t)log_len);
+	crypto_hash_sha256(parse_put(&writer, TPM_HASH_LEN), log, log_len);
+	bundle->items[BUNDLE_TPM_IMA_LOG] = (struct bundle_item){ NULL, 0 };
+	bundle->items[BUNDLE_TPM_LONG_LOG] = (struct bundle_item){ ret_announced, BUNDLE_LONG_LOG_LEN };
+	return 0;
 }
 
 static int write_bundle(const struct tpm_source *source, const struct taken *taken, const uint8_t *log, size_t log_len,
 			uint8_t *ret_bytes, size_t *len)
 {
 	struct bundle bundle = { .kind = BUNDLE_TPM };
+	uint8_t announced[BUNDLE_LONG_LOG_LEN];
+	size_t room = *len;
 	int ret;
 
 	bundle.items[BUNDLE_TPM_QUOTE] = (struct bundle_item){ taken->quote, taken->quote_len };
@@ -178,12 +204,18 @@ static int write_bundle(const struct tpm_source *source, const struct taken *tak
 	if (log_len)
 		bundle.items[BUNDLE_TPM_IMA_LOG] = (struct bundle_item){ log, log_len };
 	ret = bundle_write(&bundle, ret_bytes, len);
+	if (ret == -ENOBUFS && log_len) {
+		*len = room;
+		ret = announce_log(&bundle, log, log_len, announced);
+		if (!ret)
+			ret = bundle_write(&bundle, ret_bytes, len);
+	}
 	return ret == -ENOBUFS ? -EFBIG : ret;
 }
 
 int tpm_make(const struct tpm_source *source, const uint8_t digest[WIRE_DIGEST_LEN], uint8_t *ret_bytes, size_t *len)
 {
-	uint8_t qualifying[TPM_HASH_LEN], log[BUNDLE_MAX_LEN];
+	uint8_t qualifying[TPM_HASH_LEN], *log = NULL;
 	struct taken taken = { 0 };
 	size_t log_len = 0;
 	int ret;
@@ -191,6 +223,9 @@ int tpm_make(const struct tpm_source *source, const uint8_t digest[WIRE_DIGEST_L
 	tpm_qualifying(digest, qualifying);
 	ret = take(source, qualifying, &taken);
 	if (!ret)
-		ret = read_log(source->ima_log ? source->ima_log : TPM_PROVIDER_IMA_LOG, log, sizeof(log), &log_len);
-	return ret ? ret : write_bundle(source, &taken, log, log_len, ret_bytes, len);
+		ret = read_log(source, &taken, &log, &log_len);
+	if (!ret)
+		ret = write_bundle(source, &taken, log, log_len, ret_bytes, len);
+	free(log);
+	return ret;
 }

@@ -16,8 +16,10 @@
 #define PATH_TEXT_LEN 81u
 
 struct judging {
+	const struct tpm_question *question;
 	const struct bundle *bundle;
 	const struct tpm_policy *policy;
+	struct bundle_item log;		/* in the bundle, or the one that it announces */
 	struct verdict *verdict;
 	struct tpm_public public;
 	struct tpm_quote quote;
@@ -180,11 +182,10 @@ static void judge_pcr(struct judging *judging, unsigned int pcr)
 
 static bool judge_log(struct judging *judging)
 {
-	const struct bundle_item *log = &judging->bundle->items[BUNDLE_TPM_IMA_LOG];
 	const char *found;
 	int ret;
 
-	ret = ima_replay(log->data, log->len, judging->pcrs + TPM_IMA_PCR * TPM_HASH_LEN, &judging->log_len);
+	ret = ima_replay(judging->log.data, judging->log.len, judging->pcrs + TPM_IMA_PCR * TPM_HASH_LEN, &judging->log_len);
 	switch (ret) {
 	case 0:
 		found = "it does";
@@ -259,38 +260,69 @@ static void judge_entries(struct judging *judging)
 	struct parse_reader log;
 	struct ima_entry first;
 
-	parse_reader_init(&log, judging->bundle->items[BUNDLE_TPM_IMA_LOG].data, judging->log_len);
+	parse_reader_init(&log, judging->log.data, judging->log_len);
 	if (ima_next(&log, &first))
 		return;
 	judge_aggregate(judging, &first);
 	judge_files(judging, &log);
 }
 
-static void judge(struct judging *judging, const uint8_t digest[WIRE_DIGEST_LEN], int64_t now_s)
+/* A log that is announced: is it here, and the one?  true: judge what rests on it. */
+static bool find_log(struct judging *judging)
+{
+	static const char *const open[] = { "tpm.log", "tpm.boot_aggregate", "tpm.files" };
+	const struct tpm_question *question = judging->question;
+	const struct bundle_item *announced = &judging->bundle->items[BUNDLE_TPM_LONG_LOG];
+	struct parse_reader reader;
+	uint8_t hash[TPM_HASH_LEN];
+	uint32_t len;
+
+	judging->log = judging->bundle->items[BUNDLE_TPM_IMA_LOG];
+	if (!announced->data)
+		return true;
+	parse_reader_init(&reader, announced->data, announced->len);
+	len = parse_u32(&reader);
+	if (!question->log && question->log_follows) {
+		for (size_t i = 0; i < sizeof(open) / sizeof(open[0]); i++)
+			verdict_add(judging->verdict, open[i], VERDICT_NOT_ASKED,
+				    "is judged when the log of %u bytes is here, which follows the evidence", len);
+		return false;
+	}
+	judging->log = (struct bundle_item){ question->log, question->log_len };
+	if (question->log)
+		crypto_hash_sha256(hash, question->log, question->log_len);
+	if (question->log && question->log_len == len && !memcmp(hash, parse_take(&reader, sizeof(hash)), sizeof(hash)))
+		return true;
+	return verdict_judge(judging->verdict, "tpm.log", false, "the IMA log of %u bytes that the evidence announces must be "
+			     "here: %s", len, question->log ? "it is another one" : "it is not");
+}
+
+static void judge(struct judging *judging)
 {
 	bool attributes, key;
 
 	if (!judge_format(judging))
 		return;
 	attributes = judge_attributes(judging);
-	key = judge_key(judging, now_s);
+	key = judge_key(judging, judging->question->now_s);
 	if (!judge_signature(judging) || !attributes || !key)
 		return;
-	judge_data(judging, digest);
+	judge_data(judging, judging->question->digest);
 	if (!judge_values(judging))
 		return;
 	for (unsigned int pcr = 0; pcr < TPM_IMA_PCR; pcr++)
 		judge_pcr(judging, pcr);
-	if (judge_log(judging))
+	if (find_log(judging) && judge_log(judging))
 		judge_entries(judging);
 }
 
-void tpm_verify(const struct bundle *bundle, const struct tpm_policy *policy, const uint8_t digest[WIRE_DIGEST_LEN],
-		int64_t now_s, struct verdict *verdict)
+void tpm_verify(const struct tpm_question *question, struct verdict *verdict)
 {
-	struct judging judging = { .bundle = bundle, .policy = policy, .verdict = verdict };
+	struct judging judging = {
+		.question = question, .bundle = question->bundle, .policy = question->policy, .verdict = verdict,
+	};
 
-	judge(&judging, digest, now_s);
+	judge(&judging);
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
 		if (!verdict_find(verdict, rules[i]))
 			verdict_add(verdict, rules[i], VERDICT_NOT_JUDGED, "needs what was found wrong before");

@@ -151,9 +151,23 @@ int gmem_source_start(gmem_client *client, const struct gmem_state *states, size
 	return r == -EPIPE || r == -EPROTO ? start_again(client, states, n_states) : r;
 }
 
-/* Fetch state @index part by part into @ret_state, whose data the handle owns. */
-static int fetch_state(struct gmem_client *client, uint32_t index, uint32_t *ret_n_states,
-		       struct gmem_state *ret_state)
+/* Is @head, with @part bytes behind it, the part that was asked for? */
+static bool part_fits(const struct proto_state *head, const struct proto_get_state *get, uint32_t n_states, size_t part)
+{
+	if (head->n_states == 0)	/* no states at all */
+		return n_states == 0 && get->offset == 0;
+	if (head->n_states > GMEM_MAX_STATES || (n_states != 0 && head->n_states != n_states) ||
+	    head->index != get->index || head->name[0] == '\0' || memchr(head->name, '\0', sizeof(head->name)) == NULL)
+		return false;
+	return head->total_len <= GMEM_MAX_STATE_LEN && head->offset == get->offset &&
+	       part <= head->total_len - get->offset && (part > 0 || head->total_len == get->offset);
+}
+
+/*
+ * Fetch state @index part by part into @ret_state, whose data the handle owns.
+ * @n_states: how many there are, by the state before; 0 after that: there are none.
+ */
+static int fetch_state(struct gmem_client *client, uint32_t index, uint32_t *n_states, struct gmem_state *ret_state)
 {
 	struct proto_get_state get = { .index = index };
 	struct proto_state head;
@@ -171,14 +185,11 @@ static int fetch_state(struct gmem_client *client, uint32_t index, uint32_t *ret
 			goto err_free;
 		memcpy(&head, payload, sizeof(head));
 		part = len - sizeof(head);
+		if (!part_fits(&head, &get, *n_states, part) || (data != NULL && head.total_len != total_len))
+			goto err_free;
+		*n_states = head.n_states;
 		if (head.n_states == 0)
-			break;
-		if (head.total_len > GMEM_MAX_STATE_LEN || head.n_states > GMEM_MAX_STATES ||
-		    head.offset != get.offset || part > head.total_len - get.offset ||
-		    (part == 0 && head.total_len != get.offset))
-			goto err_free;
-		if (data != NULL && head.total_len != total_len)
-			goto err_free;
+			return 0;
 		total_len = head.total_len;
 		if (data == NULL)
 			data = calloc(1, total_len + 1);
@@ -191,14 +202,14 @@ static int fetch_state(struct gmem_client *client, uint32_t index, uint32_t *ret
 			break;
 	}
 	explicit_bzero(client->message, sizeof(client->message));
-	head.name[GMEM_STATE_NAME_LEN - 1] = '\0';
 	memcpy(ret_state->name, head.name, sizeof(ret_state->name));
 	ret_state->data = data;
 	ret_state->data_len = get.offset;
-	*ret_n_states = head.n_states;
 	return 0;
 
 err_free:
+	if (data != NULL)
+		explicit_bzero(data, total_len);
 	free(data);
 	if (r == -EPROTO || r == -ENOMEM)
 		client_fail(client, r, "cannot take over state %u from gmem-pager: %s", index, strerror(-r));

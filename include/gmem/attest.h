@@ -80,6 +80,14 @@ struct attest_evidence_ops {
 	/* 0: believed.  -EACCES: refused, with a sentence in @ret_reason. */
 	int (*verify)(void *opaque, const struct attest_binding *binding, const uint8_t *evidence, size_t len,
 		      char *ret_reason, size_t reason_len);
+	/*
+	 * For evidence that announces a log which is too long for its message; NULL where there is none.  verify() then
+	 * judges all but the log, and verify_log() all of it once more.  0 or -errno; 0 or -EACCES.
+	 * provide_log() gives the log that @evidence announces; the handshake calls free(*ret_log).
+	 */
+	int (*provide_log)(void *opaque, const uint8_t *evidence, size_t len, uint8_t **ret_log, size_t *ret_log_len);
+	int (*verify_log)(void *opaque, const struct attest_binding *binding, const uint8_t *evidence, size_t len,
+			  const uint8_t *log, size_t log_len, char *ret_reason, size_t reason_len);
 };
 /* Evidence by a key pinned in advance: opaque is a uint8_t[ATTEST_KEY_LEN], the peer's public key. */
 extern const struct attest_evidence_ops attest_evidence_pinned;
@@ -106,6 +114,8 @@ int attest_handshake_write(struct attest_handshake *handshake, uint8_t *ret_mess
  * (by either side), -ENOTSUP no common version or cipher, -ENOENT another ticket.  After -EACCES the step may be SEND
  * once more: that message tells the peer that it is refused, and ends in step FAILED; to close instead is allowed. */
 int attest_handshake_read(struct attest_handshake *handshake, const uint8_t *message, size_t len);
+/* The static key that the peer has proved to hold, ATTEST_KEY_LEN bytes in @handshake; NULL: not yet, or failed. */
+const uint8_t *attest_handshake_peer_key(const struct attest_handshake *handshake);
 /* A sentence for the failure; "" if none. */
 const char *attest_handshake_error(const struct attest_handshake *handshake);
 

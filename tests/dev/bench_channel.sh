@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 # ./dev bench channel: records, handshake and evidence against the operations they are made of.  Sourced by dev.
 
-# One run; bench_snp is there once attest/snp is built.
+# One run.
 bench_channel_run() {
 	"$build_dir/tests/perf/channel/bench_channel" || return
-	[ ! -x "$build_dir/tests/perf/channel/bench_snp" ] || "$build_dir/tests/perf/channel/bench_snp" || [ $? = 1 ]
+	"$build_dir/tests/perf/channel/bench_handshake" || return
+	"$build_dir/tests/perf/channel/bench_snp" || [ $? = 1 ]
 }
 
 # Output of one run in FILE; nothing else of ours runs meanwhile.

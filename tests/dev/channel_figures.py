@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The figures of the channel, from what bench_channel and bench_snp printed.
+"""The figures of the channel, from what bench_channel, bench_handshake and bench_snp printed.
 
     channel_figures.py [--json FILE] RUN...
 
@@ -29,6 +29,7 @@ FIGURES = [
     ("seal_xchacha_64_pages", HIGHER, None, aead("seal", "xchacha", 64)),
     ("open_xchacha_64_pages", HIGHER, None, aead("open", "xchacha", 64)),
     ("handshake", LOWER, 2.0, lambda r: r["handshake"] / r["handshake_operations"]),
+    ("handshake_pinned", LOWER, None, lambda r: r["handshake_pinned"] / r["handshake_pinned_operations"]),
     ("verify_snp", LOWER, 1.6, lambda r: r["verify_snp"]),
 ]
 
@@ -74,7 +75,8 @@ def main():
                 missed.append(name)
         print(f"{name:<24}{value:>9.3f}{min(values):>9.3f}{max(values):>9.3f}  {verdict}")
     print("\nseal and open: time of the AEAD alone on the same body, by that of the record; 4 KiB with AES-256-GCM if\n"
-          "nothing else is said.  handshake and verify_snp: time by that of the operations they cannot do without.")
+          "nothing else is said.  handshake (SEV-SNP evidence of both sides), handshake_pinned and verify_snp: time by that of\n"
+          "the operations they cannot do without.")
     print("ns, median: " + ", ".join(f"{k} {statistics.median(r[k] for r in runs):.0f}"
                                      for k in runs[0] if k != "verify_snp"))
     for name in absent:

@@ -34,6 +34,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t len = sizeof(again);
 	struct verdict verdict;
 	struct bundle bundle;
+	const struct tpm_question question = {
+		.bundle = &bundle, .policy = &tpm, .digest = digest, .now_s = 1800000000,
+	};
+	uint8_t hash[32];
+	uint32_t log_len;
 
 	if (bundle_parse(data, size, &bundle))
 		return 0;
@@ -43,8 +48,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (bundle.kind == BUNDLE_SOFTWARE)
 		software_verify(&bundle, &software, digest, &verdict);
 	else if (bundle.kind == BUNDLE_TPM)
-		tpm_verify(&bundle, &tpm, digest, 1800000000, &verdict);
+		tpm_verify(&question, &verdict);
 	FUZZ_NEED(!verdict_believed(&verdict));
+	FUZZ_NEED(bundle_long_log(data, size, &log_len, hash) == !!bundle.items[BUNDLE_TPM_LONG_LOG].data);
 	FUZZ_NEED(bundle.kind != BUNDLE_TPM || verdict.n_rules == 20);
 	return 0;
 }

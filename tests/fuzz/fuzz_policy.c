@@ -69,6 +69,8 @@ void fuzz_seeds(void (*emit)(const char *name, const uint8_t *data, size_t size)
 		{ "comment", "# x\n/* y */ // z\nsoftware:{};" },
 		{ "include", "@include \"/dev/zero\"\n" },
 		{ "deep", "snp:{floor:{milan:{tee:{a:{b:{c:{};};};};};};};" },
+		{ "empty-list", "snp:{host_data=[];csp_id=();};" },
+		{ "large-number", "snp:{min_guest_svn=4294967297;};" },
 		{ "lists", "pinned:{keys=((((1))));};" },
 	};
 

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static const char *folder(void)
@@ -21,20 +22,41 @@ bool real_present(const char *what)
 	return false;
 }
 
-size_t real_load(const char *name, uint8_t *ret_bytes, size_t capacity)
+uint8_t *real_read(const char *part, const char *name, size_t *ret_len)
 {
+	uint8_t *bytes = NULL;
 	char path[4096];
-	size_t len;
 	FILE *file;
 
-	snprintf(path, sizeof(path), "%s/%s", folder(), name);
+	snprintf(path, sizeof(path), "%s/%s%s%s", folder(), part, *part ? "/" : "", name);
 	file = fopen(path, "rb");
-	len = file ? fread(ret_bytes, 1, capacity, file) : 0;
-	if (!len || len == capacity) {
-		fprintf(stderr, "%s: not there, or not below %zu bytes\n", path, capacity);
+	if (file)
+		bytes = malloc(REAL_MAX + 1);
+	if (bytes) {
+		*ret_len = fread(bytes, 1, REAL_MAX + 1, file);
+		if (*ret_len > REAL_MAX) {
+			fprintf(stderr, "%s: longer than %u bytes\n", path, REAL_MAX);
+			exit(EXIT_FAILURE);
+		}
+		bytes[*ret_len] = '\0';
+	} else {
+		printf("\nskipped: no %s; set GMEM_VECTORS to the folder of real evidence\n", path);
+	}
+	if (file)
+		fclose(file);
+	return bytes;
+}
+
+size_t real_load(const char *name, uint8_t *ret_bytes, size_t capacity)
+{
+	size_t len = 0;
+	uint8_t *bytes = real_read("", name, &len);
+
+	if (!bytes || !len || len >= capacity) {
+		fprintf(stderr, "%s: not there, or not below %zu bytes\n", name, capacity);
 		exit(EXIT_FAILURE);
 	}
-	fclose(file);
-	ret_bytes[len] = '\0';
+	memcpy(ret_bytes, bytes, len + 1);
+	free(bytes);
 	return len;
 }

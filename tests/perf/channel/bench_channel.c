@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bench_channel: what records cost on top of their AEAD, and a handshake on top
- * of its DHs, hashes and AEADs.  One run prints lines "raw NAME ns"; figures are
- * made of several runs by tests/dev/channel_figures.py.
+ * bench_channel: what records cost on top of their AEAD.  One run prints lines
+ * "raw NAME ns"; figures are made of several runs by tests/dev/channel_figures.py.
  *
  * Both sides of a ratio are run in turns, in batches, in one process, and the
  * best batch of each counts: so a ratio means something on a busy machine; the
@@ -21,7 +20,6 @@
 
 #define MAX_BATCH 32u
 #define N_ROUNDS 250u
-#define N_HANDSHAKES 40u
 #define WIRE_STEP (64u * (ATTEST_PAGE_LEN + 1u) + 4096u)
 
 static struct pair pair;
@@ -54,8 +52,6 @@ static void need(bool ok, const char *what)
 	fprintf(stderr, "bench_channel: %s failed\n", what);
 	exit(EXIT_FAILURE);
 }
-
-/* ---- records ---- */
 
 static void raw_seal(unsigned int i)
 {
@@ -157,70 +153,10 @@ static void measure_cipher(enum attest_cipher cipher, const char *name)
 	pair_fini(&pair);
 }
 
-/* ---- handshake ---- */
-
-/* Both sides, from their configs to their record keys. */
-static double handshake_ns(void)
-{
-	double start_ns = now_ns(), ns;
-
-	pair_channels(&pair, channel);
-	ns = now_ns() - start_ns;
-	attest_channel_free(channel[0]);
-	attest_channel_free(channel[1]);
-	return ns;
-}
-
-/* Per side, docs/protocol.md: 3 MixKey and Split of 3 each, keys and MACs of ACCEPT 3 and 2, PRK 1, keys of 6 halves 18. */
-#define N_HMACS 36u
-
-/*
- * The operations that docs/protocol.md asks for, both sides together: per side an
- * ephemeral key and three DHs, evidence sealed and opened, the binding digest
- * given and checked, and the HMACs of all key derivations.
- */
-static double raw_handshake_ns(void)
-{
-	static uint8_t evidence[ATTEST_HANDSHAKE_MAX], sealed[ATTEST_HANDSHAKE_MAX + 16];
-	uint8_t secret[32] = { 7 }, public[32], shared[32], digest[64], nonce[12] = { 0 };
-	double start_ns = now_ns();
-
-	for (int side = 0; side < 2; side++) {
-		need(!crypto_scalarmult_curve25519_base(public, secret), "an ephemeral key");
-		for (int i = 0; i < 3; i++)
-			need(!crypto_scalarmult_curve25519(shared, secret, public), "a DH");
-		crypto_aead_chacha20poly1305_ietf_encrypt(sealed, NULL, evidence, sizeof(evidence), NULL, 0, NULL, nonce,
-							  secret);
-		need(!crypto_aead_chacha20poly1305_ietf_decrypt(evidence, NULL, NULL, sealed, sizeof(sealed), NULL, 0,
-								nonce, secret), "opening evidence");
-		for (int i = 0; i < 2; i++)
-			crypto_hash_sha512(digest, evidence, 233);
-		for (unsigned int i = 0; i < N_HMACS; i++)
-			crypto_auth_hmacsha256(digest, evidence, 73, secret);
-	}
-	return now_ns() - start_ns;
-}
-
-static void measure_handshake(void)
-{
-	double best_ns = 1e18, raw_best_ns = 1e18;
-
-	pair_init(&pair, 0);
-	for (unsigned int i = 0; i < N_HANDSHAKES; i++) {
-		double raw_ns = raw_handshake_ns(), ns = handshake_ns();
-
-		best_ns = ns < best_ns ? ns : best_ns;
-		raw_best_ns = raw_ns < raw_best_ns ? raw_ns : raw_best_ns;
-	}
-	pair_fini(&pair);
-	printf("raw handshake_operations %.1f\nraw handshake %.1f\n", raw_best_ns, best_ns);
-}
-
 int main(void)
 {
 	need(attest_init(), "attest_init");
 	measure_cipher(ATTEST_CIPHER_AES256GCM, "aes");
 	measure_cipher(ATTEST_CIPHER_XCHACHA20POLY1305, "xchacha");
-	measure_handshake();
 	return EXIT_SUCCESS;
 }

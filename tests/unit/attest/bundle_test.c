@@ -68,6 +68,8 @@ static void the_kind_says_which_items(void)
 			uint8_t bytes[512];
 			size_t len = sizeof(bytes);
 
+			if (type == BUNDLE_TPM_LONG_LOG)	/* see below */
+				continue;
 			bundle.items[type] = there ? (struct bundle_item){ 0 } : (struct bundle_item){ data, 1 };
 			CHECK_LOOP(bundle_write(&bundle, bytes, &len) == (there && optional ? 0 : -EINVAL),
 				   "kind %d type %zu", kind, type);
@@ -76,6 +78,39 @@ static void the_kind_says_which_items(void)
 		}
 	}
 	CHECK_LOOP_END();
+}
+
+/* Instead of a log its length and hash: nothing shorter or longer, not beside a log, not in other kinds. */
+static void a_long_log_is_announced(void)
+{
+	static const uint8_t announced[BUNDLE_LONG_LOG_LEN + 1] = { 0x78, 0x56, 0x34, 0x12, 0xaa, [35] = 0xbb };
+	uint8_t bytes[512], hash[32];
+	size_t len = sizeof(bytes);
+	uint32_t log_len = 0;
+	struct bundle bundle = make(BUNDLE_TPM);
+
+	CU_ASSERT_EQUAL_FATAL(bundle_write(&bundle, bytes, &len), 0);
+	CU_ASSERT_FALSE(bundle_long_log(bytes, len, &log_len, hash));
+	bundle.items[BUNDLE_TPM_LONG_LOG] = (struct bundle_item){ announced, BUNDLE_LONG_LOG_LEN };
+	CU_ASSERT_EQUAL(bundle_write(&bundle, bytes, &len), -EINVAL);
+	bundle.items[BUNDLE_TPM_IMA_LOG] = (struct bundle_item){ 0 };
+	for (size_t item_len = 1; item_len <= sizeof(announced); item_len++) {
+		bundle.items[BUNDLE_TPM_LONG_LOG].len = item_len;
+		len = sizeof(bytes);
+		CU_ASSERT_EQUAL(bundle_write(&bundle, bytes, &len), item_len == BUNDLE_LONG_LOG_LEN ? 0 : -EINVAL);
+		if (item_len != BUNDLE_LONG_LOG_LEN)
+			continue;
+		CU_ASSERT_TRUE(bundle_long_log(bytes, len, &log_len, hash));
+		CU_ASSERT_EQUAL(log_len, 0x12345678);
+		CU_ASSERT_EQUAL(hash[0], 0xaa);
+		CU_ASSERT_EQUAL(hash[31], 0xbb);
+		CU_ASSERT_FALSE(bundle_long_log(bytes, len - 1, &log_len, hash));
+	}
+	for (enum bundle_kind kind = BUNDLE_SOFTWARE; kind < BUNDLE_TPM; kind++) {
+		bundle = make(kind);
+		bundle.items[BUNDLE_TPM_LONG_LOG] = (struct bundle_item){ announced, BUNDLE_LONG_LOG_LEN };
+		CU_ASSERT_EQUAL(bundle_write(&bundle, bytes, &len), -EINVAL);
+	}
 }
 
 static void other_bytes_are_none(void)
@@ -95,7 +130,7 @@ static void other_bytes_are_none(void)
 		{ "order", "gmeb\1\1\2\1\0s\1\1\0k", 14, -EBADMSG },
 		{ "twice", "gmeb\1\1\1\1\0k\1\1\0k\2\1\0s", 18, -EBADMSG },
 		{ "type 0", "gmeb\1\1\0\1\0k\1\1\0k\2\1\0s", 18, -EBADMSG },
-		{ "type 11", "gmeb\1\1\1\1\0k\2\1\0s\13\1\0x", 18, -EBADMSG },
+		{ "type 12", "gmeb\1\1\1\1\0k\2\1\0s\14\1\0x", 18, -EBADMSG },
 		{ "empty item", "gmeb\1\1\1\0\0\2\1\0s", 13, -EBADMSG },
 		{ "item beyond the end", "gmeb\1\1\1\1\0k\2\2\0s", 14, -EBADMSG },
 	};
@@ -132,6 +167,7 @@ int main(void)
 	static const struct check checks[] = {
 		{ "what is written comes back", what_is_written_comes_back },
 		{ "the kind says which items", the_kind_says_which_items },
+		{ "a long log is announced", a_long_log_is_announced },
 		{ "other bytes are none", other_bytes_are_none },
 		{ "evidence has a longest", evidence_has_a_longest },
 		{ NULL, NULL },

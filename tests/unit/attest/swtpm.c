@@ -123,10 +123,11 @@ static void put(struct swtpm *tpm, const void *bytes, size_t len)
 	tpm->log_len += len;
 }
 
-void swtpm_log(struct swtpm *tpm, const char *template_name, const char *path, const uint8_t digest[32])
+static void add_entry(struct swtpm *tpm, const char *template_name, const char *path, const uint8_t digest[32])
 {
 	static const uint8_t sha1[20] = { 1 };	/* nobody looks at it, but zeros mean a violation */
-	FILE *file;
+
+	need(tpm->log_len + 200 + strlen(path) < sizeof(tpm->log), "room in the log");
 
 	put_u32(tpm, 10);
 	put(tpm, sha1, sizeof(sha1));
@@ -140,18 +141,43 @@ void swtpm_log(struct swtpm *tpm, const char *template_name, const char *path, c
 	put(tpm, path, strlen(path) + 1);
 	if (!strcmp(template_name, "ima-sig"))
 		put_u32(tpm, 0);
-	file = fopen(tpm->log_path, "w");
+}
+
+static void write_log(const struct swtpm *tpm)
+{
+	FILE *file = fopen(tpm->log_path, "w");
+
 	need(file && fwrite(tpm->log, 1, tpm->log_len, file) == tpm->log_len && !fclose(file), "writing the log");
+}
+
+void swtpm_log(struct swtpm *tpm, const char *template_name, const char *path, const uint8_t digest[32])
+{
+	add_entry(tpm, template_name, path, digest);
+	write_log(tpm);
+}
+
+void swtpm_measure_many(struct swtpm *tpm, const char *path, const uint8_t digest[32], unsigned int n)
+{
+	const size_t head = 4 + 20 + 4 + 6 + 4;
+	TPML_DIGEST_VALUES values = { .count = 1, .digests[0].hashAlg = TPM2_ALG_SHA256 };
+	struct session session;
+
+	session_open(tpm, &session);
+	for (unsigned int i = 0; i < n; i++) {
+		size_t before = tpm->log_len;
+
+		add_entry(tpm, "ima-ng", path, digest);
+		crypto_hash_sha256(values.digests[0].digest.sha256, tpm->log + before + head, tpm->log_len - before - head);
+		need(!Esys_PCR_Extend(session.esys, ESYS_TR_PCR0 + 10, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
+				      &values), "PCR_Extend");
+	}
+	session_close(&session);
+	write_log(tpm);
 }
 
 void swtpm_measure(struct swtpm *tpm, const char *path, const uint8_t digest[32])
 {
-	size_t before = tpm->log_len, head = 4 + 20 + 4 + 6 + 4;
-	uint8_t hash[32];
-
-	swtpm_log(tpm, "ima-ng", path, digest);
-	crypto_hash_sha256(hash, tpm->log + before + head, tpm->log_len - before - head);
-	swtpm_extend(tpm, 10, hash);
+	swtpm_measure_many(tpm, path, digest, 1);
 }
 
 static void boot(struct swtpm *tpm)

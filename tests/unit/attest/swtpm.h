@@ -21,7 +21,7 @@ struct swtpm {
 	char folder[64];
 	char tcti[128];
 	char log_path[128];
-	uint8_t log[4096];
+	uint8_t log[1 << 20];
 	size_t log_len;
 };
 
@@ -29,6 +29,8 @@ bool swtpm_start(struct swtpm *tpm);
 void swtpm_stop(struct swtpm *tpm);
 /* Measure @path with this SHA-256 of its contents: an entry of template "ima-ng" in the log, and PCR 10. */
 void swtpm_measure(struct swtpm *tpm, const char *path, const uint8_t digest[32]);
+/* @n entries of this one file. */
+void swtpm_measure_many(struct swtpm *tpm, const char *path, const uint8_t digest[32], unsigned int n);
 /* An entry in the log only. */
 void swtpm_log(struct swtpm *tpm, const char *template_name, const char *path, const uint8_t digest[32]);
 void swtpm_extend(struct swtpm *tpm, unsigned int pcr, const uint8_t digest[32]);

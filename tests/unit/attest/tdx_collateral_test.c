@@ -11,7 +11,7 @@
 #include <attest/tdx/tcbinfo.h>
 
 #include "../../vectors/tdxgen.h"
-#include "../../vectors/tdxreal.h"
+#include "../../vectors/real.h"
 #include "check.h"
 
 static void dates_are_moments(void)
@@ -704,7 +704,7 @@ static void real_collateral_is_read(void)
 	struct tdx_qeidentity *identity;
 	struct tdx_tcbinfo *tcbinfo;
 	size_t len;
-	uint8_t *json = tdxreal_read("v4-collateral.json", &len);
+	uint8_t *json = real_read("tdx", "v4-collateral.json", &len);
 
 	if (!json)
 		return;

@@ -8,7 +8,7 @@
 #include <attest/x509.h>
 
 #include "../../vectors/tdxgen.h"
-#include "../../vectors/tdxreal.h"
+#include "../../vectors/real.h"
 #include "check.h"
 #include "hex.h"
 
@@ -313,7 +313,7 @@ static void real_certificates_name_their_platforms(void)
 		uint8_t expected[16];
 		const uint8_t *der;
 		size_t len, n;
-		uint8_t *bytes = tdxreal_read(cases[i].name, &len);
+		uint8_t *bytes = real_read("tdx", cases[i].name, &len);
 
 		if (!bytes)
 			continue;

@@ -5,7 +5,7 @@
 #include <attest/tdx/quote.h>
 
 #include "../../vectors/tdxgen.h"
-#include "../../vectors/tdxreal.h"
+#include "../../vectors/real.h"
 #include "check.h"
 
 /* Forms of a quote. */
@@ -287,7 +287,7 @@ static void real_quotes_are_taken_apart(void)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct tdx_quote quote;
 		size_t len;
-		uint8_t *bytes = tdxreal_read(cases[i].name, &len);
+		uint8_t *bytes = real_read("tdx", cases[i].name, &len);
 
 		if (!bytes)
 			continue;

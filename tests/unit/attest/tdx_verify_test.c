@@ -11,7 +11,7 @@
 #include <attest/tdx/rules.h>
 
 #include "../../vectors/tdxgen.h"
-#include "../../vectors/tdxreal.h"
+#include "../../vectors/real.h"
 #include "check.h"
 
 /* Everything that a verification takes. */
@@ -647,7 +647,7 @@ static bool real_init(const char *quote, const char *collateral)
 	size_t len;
 
 	memset(&world, 0, sizeof(world));
-	bytes = tdxreal_read(quote, &len);
+	bytes = real_read("tdx", quote, &len);
 	if (!bytes)
 		return false;
 	TDXGEN_NEED(len <= sizeof(world.quote));
@@ -658,7 +658,7 @@ static bool real_init(const char *quote, const char *collateral)
 	world.now_s = MOMENT_2025_07_01;
 	if (!collateral)
 		return true;
-	bytes = tdxreal_read(collateral, &len);
+	bytes = real_read("tdx", collateral, &len);
 	if (!bytes) {
 		x509_cert_free(world.root);
 		return false;
@@ -781,7 +781,7 @@ static void real_certificates_swapped_are_refused(void)
 	if (!real_init("v4-collateral.quote", "v4-collateral.json"))
 		return;
 	name_measurements();
-	bytes = tdxreal_read("v4-trailing.quote", &len);
+	bytes = real_read("tdx", "v4-trailing.quote", &len);
 	if (bytes) {
 		TDXGEN_NEED(tdx_quote_parse(world.quote, world.quote_len, &quote) == 0);
 		TDXGEN_NEED(tdx_quote_parse(bytes, len, &other) == 0 && other.pem_len <= quote.pem_len);
@@ -811,7 +811,7 @@ static void real_root_is_the_pinned_one(void)
 		tdxgen_fini(&world.gen);
 		real_fini();
 	}
-	pem = tdxreal_read("intel-sgx-root.pem", &len);
+	pem = real_read("tdx", "intel-sgx-root.pem", &len);
 	if (!pem)
 		return;
 	CU_ASSERT_EQUAL_FATAL(x509_certs_parse_pem((const char *)pem, len, 1, certs, &n), 0);
@@ -830,7 +830,7 @@ static void real_stale_crls_are_refused(void)
 	for (size_t i = 0; i < 2; i++) {
 		struct x509_crl **crl;
 		size_t len;
-		uint8_t *der = tdxreal_read(names[i], &len);
+		uint8_t *der = real_read("tdx", names[i], &len);
 
 		if (!der)
 			continue;

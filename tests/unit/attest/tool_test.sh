@@ -97,6 +97,7 @@ want 2 '--time' "$attest" check on.policy evidence --report-data "$digest" --tim
 want 3 'line 3: software.kees' "$attest" check bad.policy evidence --report-data "$digest"
 want 3 'cannot read' "$attest" check nothing evidence --report-data "$digest"
 want 3 'cannot read' "$attest" check on.policy nothing --report-data "$digest"
+want 3 'cannot read nothing' "$attest" check on.policy evidence --report-data "$digest" --log nothing
 want 3 'no TDX collateral' "$attest" check on.policy evidence --report-data "$digest" --collateral issuer.pub
 want 0 '^BELIEVED$' "$attest" check on.policy evidence --report-data "$digest"
 want 0 'ATTESTS NOTHING ABOUT THE MACHINE' "$attest" check on.policy evidence --report-data "$digest"

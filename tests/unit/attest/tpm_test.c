@@ -8,10 +8,12 @@
 #include <openssl/x509v3.h>
 #include <sodium.h>
 
+#include <attest/attestor.h>
 #include <attest/tpm/ima.h>
 #include <attest/tpm/provider.h>
 #include <attest/tpm/verify.h>
 
+#include "pair.h"
 #include "swtpm.h"
 
 #define NOW INT64_C(1800000000)
@@ -52,14 +54,23 @@ static void set_up(void)
 	memcpy(policy.files[0], pager_digest, sizeof(pager_digest));
 }
 
-static bool judge(const uint8_t *bytes, size_t bytes_len)
+static bool judge_log(const uint8_t *bytes, size_t bytes_len, const uint8_t *log, size_t log_len, bool follows)
 {
 	struct bundle bundle;
+	const struct tpm_question question = {
+		.bundle = &bundle, .policy = &policy, .digest = digest, .now_s = NOW, .log = log, .log_len = log_len,
+		.log_follows = follows,
+	};
 
 	verdict_init(&verdict);
 	CU_ASSERT_EQUAL_FATAL(bundle_parse(bytes, bytes_len, &bundle), 0);
-	tpm_verify(&bundle, &policy, digest, NOW, &verdict);
+	tpm_verify(&question, &verdict);
 	return verdict_believed(&verdict);
+}
+
+static bool judge(const uint8_t *bytes, size_t bytes_len)
+{
+	return judge_log(bytes, bytes_len, NULL, 0, false);
 }
 
 /* The first failure is this rule's. */
@@ -514,6 +525,119 @@ static void a_certified_key_is_believed(void)
 	EVP_PKEY_free(own);
 }
 
+/* ---- a log of more than a message ---- */
+
+static uint8_t *take_log(size_t *ret_len)
+{
+	uint8_t *log = NULL;
+
+	CU_ASSERT_EQUAL_FATAL(tpm_log(&source, evidence, len, &log, ret_len), 0);
+	return log;
+}
+
+/* A host that measures every file: some hundred KiB, of which the quote covers all but the last. */
+static void a_long_log_follows(void)
+{
+	static const uint8_t other[32] = "SHA-256 of another program......";
+	size_t log_len, quoted_len;
+	uint8_t *log;
+
+	/* booted afresh */
+	swtpm_stop(&tpm);
+	CU_ASSERT_TRUE_FATAL(swtpm_start(&tpm));
+	set_up();
+	swtpm_measure_many(&tpm, "/usr/lib/x86_64-linux-gnu/libsomething-of-the-system.so.1", pager_digest, 2000);
+	quoted_len = tpm.log_len;
+	swtpm_log(&tpm, "ima-ng", "/usr/bin/later", other);
+	CU_ASSERT_TRUE(quoted_len > 200000);
+	CU_ASSERT_EQUAL_FATAL(make(SWTPM_AK), 0);
+	log = take_log(&log_len);
+	CU_ASSERT_EQUAL_FATAL(log_len, quoted_len);
+	CU_ASSERT_EQUAL(memcmp(log, tpm.log, log_len), 0);
+
+	/* without the log it is refused, unless a log is to come */
+	refused_by(evidence, len, "tpm.log");
+	CU_ASSERT_TRUE(judge_log(evidence, len, NULL, 0, true));
+	CU_ASSERT_EQUAL(verdict_find(&verdict, "tpm.files")->outcome, VERDICT_NOT_ASKED);
+	CU_ASSERT_TRUE(judge_log(evidence, len, log, log_len, false));
+	CU_ASSERT_EQUAL(verdict_find(&verdict, "tpm.files")->outcome, VERDICT_HOLDS);
+	CU_ASSERT_PTR_NOT_NULL(strstr(verdict_find(&verdict, "tpm.files")->text, "2000 files"));
+	/* another log, or a part of it; also when its hash would be announced */
+	CU_ASSERT_FALSE(judge_log(evidence, len, log, log_len - 1, false));
+	log[log_len - 1] ^= 1;
+	CU_ASSERT_FALSE(judge_log(evidence, len, log, log_len, true));
+	CU_ASSERT_EQUAL(verdict_find(&verdict, "tpm.log")->outcome, VERDICT_FAILS);
+	log[log_len - 1] ^= 1;
+	memset(policy.files, 0, sizeof(policy.files));
+	CU_ASSERT_FALSE(judge_log(evidence, len, log, log_len, false));
+	CU_ASSERT_PTR_NOT_NULL(strstr(verdict_find(&verdict, "tpm.files")->text, "2000 of 2000 files"));
+	/* the rest is judged before the log is asked for */
+	digest[0] ^= 1;
+	CU_ASSERT_FALSE(judge_log(evidence, len, NULL, 0, true));
+	free(log);
+}
+
+static int64_t fixed_now(void)
+{
+	return NOW;
+}
+
+/* Both sides are that host: quotes, 228 KiB of log each way, ACCEPT. */
+static void a_handshake_with_long_logs(void)
+{
+	static struct attest_policy both = { .kinds = 1u << BUNDLE_TPM };
+	static struct trust trust;
+	struct attestor attestor[2];
+	struct pair pair;
+
+	set_up();
+	pair_init(&pair, 0);
+	for (unsigned int variant = 0; variant < 2; variant++) {
+		both.tpm = policy;
+		if (variant == 1)	/* all but a file of the log is good */
+			both.tpm.files[0][0] ^= 1;
+		for (int side = 0; side < 2; side++) {
+			attestor[side] = (struct attestor){
+				.kind = ATTESTOR_TPM, .tpm = source, .policy = &both, .trust = &trust,
+				.peer_key = pair.pinned[side], .now_s = fixed_now,
+			};
+			pair.config[side].evidence = &attestor_ops;
+			pair.config[side].evidence_opaque = &attestor[side];
+		}
+		pair_start(&pair);
+		CU_ASSERT_EQUAL(pair_run(&pair, NULL, NULL), variant == 0);
+		CU_ASSERT_EQUAL(pair.error[PAIR_INITIATOR], variant == 0 ? 0 : -EACCES);
+	}
+	CU_ASSERT_PTR_NOT_NULL(strstr(attest_handshake_error(pair.side[PAIR_INITIATOR]), "2000 of 2000 files"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(attest_handshake_error(pair.side[PAIR_RESPONDER]), "refused"));
+	pair_fini(&pair);
+}
+
+/* A bundle that names a log of its own making: the hash agrees, PCR 10 does not. */
+static void an_announced_log_must_be_the_quoted_one(void)
+{
+	uint8_t announced[BUNDLE_LONG_LOG_LEN], *log;
+	struct bundle bundle;
+	size_t log_len;
+
+	set_up();
+	log = take_log(&log_len);
+	log[4 + 20 + 4 + 6 + 4 + 4 + 8] ^= 1;		/* a digest in the first entry */
+	memcpy(announced, (uint8_t[]){ (uint8_t)log_len, (uint8_t)(log_len >> 8), (uint8_t)(log_len >> 16), 0 }, 4);
+	crypto_hash_sha256(announced + 4, log, log_len);
+	CU_ASSERT_EQUAL_FATAL(bundle_parse(evidence, len, &bundle), 0);
+	bundle.items[BUNDLE_TPM_LONG_LOG] = (struct bundle_item){ announced, sizeof(announced) };
+	changed_len = sizeof(changed);
+	CU_ASSERT_EQUAL_FATAL(bundle_write(&bundle, changed, &changed_len), 0);
+	CU_ASSERT_FALSE(judge_log(changed, changed_len, log, log_len, false));
+	CU_ASSERT_EQUAL(verdict_find(&verdict, "tpm.log")->outcome, VERDICT_FAILS);
+	/* both kinds of log, or a length that is none, are no bundle */
+	bundle.items[BUNDLE_TPM_IMA_LOG] = (struct bundle_item){ log, 100 };
+	changed_len = sizeof(changed);
+	CU_ASSERT_EQUAL(bundle_write(&bundle, changed, &changed_len), -EINVAL);
+	free(log);
+}
+
 static void what_the_provider_cannot_do_it_says(void)
 {
 	set_up();
@@ -547,6 +671,9 @@ int main(void)
 		{ "what the provider cannot do it says", what_the_provider_cannot_do_it_says },
 		{ "entries not known are refused", entries_not_known_are_refused },
 		{ "the log must be of this boot", the_log_must_be_of_this_boot },
+		{ "a long log follows", a_long_log_follows },
+		{ "a handshake with long logs", a_handshake_with_long_logs },
+		{ "an announced log must be the quoted one", an_announced_log_must_be_the_quoted_one },
 		{ NULL, NULL },
 	};
 	int ret;

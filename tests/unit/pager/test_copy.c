@@ -131,6 +131,13 @@ static void test_conversion_needs_a_running_guest(void)
 	CU_ASSERT_EQUAL(counts.n_converted, 1);
 	CU_ASSERT_FALSE(fake_vm_is_missing(&duo.pager_vm, 40));
 	CU_ASSERT_FALSE(fake_vm_is_missing(&duo.pager_vm, 41));
+	/* Once more: all four are there, converted or not. */
+	counts = (struct guest_counts){ 0 };
+	CU_ASSERT_EQUAL(fill(38, 4), 0);
+	CU_ASSERT_EQUAL(counts.n_new, 0);
+	CU_ASSERT_EQUAL(counts.n_converted, 0);
+	CU_ASSERT_EQUAL(counts.n_duplicate, 4);
+	CU_ASSERT_EQUAL(duo.pager_vm.n_rewritten, 0);
 	teardown();
 }
 

@@ -155,6 +155,18 @@ static void test_attested_move(void)
 	CU_ASSERT_EQUAL_FATAL(duo_start(duo), 0);
 	CU_ASSERT_EQUAL(duo_wait_pager(duo, GMEM_PHASE_COMPLETE), GMEM_PHASE_COMPLETE);
 	CU_ASSERT_EQUAL(duo_first_difference(duo), -1);
+	/* A second ticket for the same move was issued, too. */
+	memset(world.ticket.serial, 0x31, sizeof(world.ticket.serial));
+	write_ticket(world.issuer);
+	for (int side = 0; side < 2; side++) {
+		identity_free(world.identity[side]);
+		world.identity[side] = NULL;
+		CU_ASSERT_EQUAL(load(side), -EACCES);
+		CHECK_CONTAINS(world.error, "number 1 took effect here");
+	}
+	world.ticket.incarnation = 2;
+	write_ticket(world.issuer);
+	load_both();
 	tear_down();
 }
 
