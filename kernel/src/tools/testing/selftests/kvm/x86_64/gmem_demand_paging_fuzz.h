@@ -255,6 +255,7 @@ int dp_call(struct ctx *c, int fd, unsigned long request, void *arg);
 int any_fd(struct ctx *c);
 void query_compare(struct ctx *c, int r, int i, int n, uint32_t what);
 void shared_fill(int i);
+void arrive_shared(int i);
 void populate(struct ctx *c, int r, int i);
 void punch(struct ctx *c, int i, int n);
 

@@ -201,6 +201,13 @@ void shared_fill(int i)
 	page_fill(shared_mem + i * WORDS, i, page_at(i)->shared_gen);
 }
 
+/* What guest_memfd has for it is old by then, and goes. */
+void arrive_shared(int i)
+{
+	page_at(i)->missing = false;
+	page_at(i)->gen = 0;
+}
+
 void op_present(struct ctx *c, int r)
 {
 	uint64_t bits[N_PAGES / 64];
@@ -233,8 +240,8 @@ void op_present(struct ctx *c, int r)
 	trace(c, OP_PRESENT, sparse, i, n, ret);
 	CHECK_EQ(c, "mark present", ret, -refused);
 	for (j = 0; !refused && j < n; j++) {
-		if (test_bit64(bits, j))
-			page_at(i + j)->missing = false;
+		if (test_bit64(bits, j) && page_at(i + j)->missing)
+			arrive_shared(i + j);
 	}
 	if (refused)
 		check_range(c, r, i, n);

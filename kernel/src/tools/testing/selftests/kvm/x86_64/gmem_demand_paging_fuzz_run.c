@@ -217,7 +217,7 @@ static void bring_lane(struct ctx *c, int r, int i)
 	shared_fill(i);
 	CHECK_EQ(c, "mark present", dp_call(c, any_fd(c), KVM_DP_MARK, &m), 0);
 	CHECK_EQ(c, "n_changed", m.n_changed, 1);
-	page_at(i)->missing = false;
+	arrive_shared(i);
 }
 
 static void bring_clock(struct ctx *c, uint64_t gfn)
