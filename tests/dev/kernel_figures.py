@@ -16,6 +16,7 @@ HIGHER, LOWER = ">=", "<="
 FIGURES = [
     ("exit", "x", HIGHER, 2.3, lambda r: r["uffd"] / r["exit"]),
     ("wait", "x", HIGHER, 1.55, lambda r: r["uffd"] / r["wait"]),
+    ("wait_reply", "x", HIGHER, None, lambda r: r["uffd"] / r["wait_reply"]),
     ("wait_poll", "x", HIGHER, 1.4, lambda r: r["uffd"] / r["wait_poll"]),
     ("wait_around16", "x", HIGHER, 2.8, lambda r: r["uffd"] / r["wait_around16"]),
     ("wait_around16_vs_uffd_around16", "x", HIGHER, 1.2, lambda r: r["uffd_around16"] / r["wait_around16"]),
@@ -43,6 +44,7 @@ RAW = {
     "uffd_around16": "the same, 16 pages a fault",
     "exit": "exit mode, the vCPU's thread populates",
     "wait": "wait mode, pager that only reads and populates",
+    "wait_reply": "the same, populate and read in one call",
     "wait_poll": "wait mode, pager with poll and two clock reads",
     "wait_around16": "wait mode, 16 pages a fault",
     "bulk_memcpy": "memcpy into a mapped memfd",

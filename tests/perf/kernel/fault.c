@@ -139,8 +139,8 @@ void fault_paged(unsigned int n_vcpus)
 {
 	fault_private(n_vcpus);
 	count_report("exit", with_exits(n_vcpus));
-	count_report("wait", with_pager(&replying, n_vcpus));
-	count_report("wait_two_calls", with_pager(&lean, n_vcpus));
+	count_report("wait", with_pager(&lean, n_vcpus));
+	count_report("wait_reply", with_pager(&replying, n_vcpus));
 	count_report("wait_poll", with_pager(&polling, n_vcpus));
 	count_report("wait_around16", with_pager(&around, n_vcpus));
 }

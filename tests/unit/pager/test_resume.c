@@ -184,6 +184,8 @@ static void cut_at(bool by_pager, enum attest_lane lane, enum attest_op op, int 
 	CU_ASSERT_EQUAL(duo_wait_pager(&duo, GMEM_PHASE_COMPLETE), GMEM_PHASE_COMPLETE);
 	pthread_join(thread, NULL);
 	CU_ASSERT_EQUAL(walker.result, 0);
+	/* COMPLETE itself is sent after the phase says so. */
+	CU_ASSERT_EQUAL(duo_wait_source(&duo, GMEM_PHASE_COMPLETE), GMEM_PHASE_COMPLETE);
 	CU_ASSERT_TRUE(bent_happened());
 	finish(&duo, 2);
 }

@@ -75,6 +75,12 @@ static inline bool kvm_dp_vcpu_is_missing(struct kvm_vcpu *vcpu,
 	return dp && __kvm_dp_vcpu_is_missing(vcpu, dp, slot, gfn);
 }
 
+/* Was anything missing when the vCPU last looked? */
+static inline bool kvm_dp_vcpu_expects_missing(const struct kvm_vcpu *vcpu)
+{
+	return static_branch_unlikely(&kvm_dp_used) && vcpu->dp.cursor.n_stores;
+}
+
 /* Why who does not wait for this GFN, which is missing, cannot have it. */
 static inline int kvm_dp_missing_errno(struct kvm *kvm, gfn_t gfn)
 {
@@ -229,6 +235,11 @@ static inline bool kvm_dp_is_missing(struct kvm *kvm,
 static inline bool kvm_dp_vcpu_is_missing(struct kvm_vcpu *vcpu,
 					  const struct kvm_memory_slot *slot,
 					  gfn_t gfn)
+{
+	return false;
+}
+
+static inline bool kvm_dp_vcpu_expects_missing(const struct kvm_vcpu *vcpu)
 {
 	return false;
 }

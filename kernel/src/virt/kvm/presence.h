@@ -83,14 +83,18 @@ static inline bool kvm_presence_is_missing(struct kvm_presence *presence,
 
 /*
  * The same for somebody who mostly asks about the block that he asked about last.
- * @cursor, zeroed at first, is his alone.
+ * @cursor, zeroed at first, is his alone; its n_stores is 0 if nothing was missing.
  */
 static inline bool kvm_presence_is_missing_near(struct kvm_presence *presence,
 						struct kvm_presence_cursor *cursor,
 						gfn_t gfn)
 {
-	bool missing = !xa_empty(&presence->blocks) &&
-		       __kvm_presence_is_missing_near(presence, cursor, gfn);
+	bool missing = false;
+
+	if (xa_empty(&presence->blocks))
+		cursor->n_stores = 0;
+	else
+		missing = __kvm_presence_is_missing_near(presence, cursor, gfn);
 
 	/* As above. */
 	smp_rmb();
