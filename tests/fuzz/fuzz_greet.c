@@ -24,7 +24,9 @@ static const uint8_t *input;
 static size_t input_left;
 static atomic_bool stop;
 static sem_t gone;
-static unsigned int n_open, n_offers;
+static atomic_uint n_open;
+static bool given;	/* and not waited for; of the listening thread alone */
+static unsigned int n_offers;
 static struct attest_keypair *pair;
 static uint8_t named_key[ATTEST_KEY_LEN];
 
@@ -52,7 +54,7 @@ static void peer_shutdown(struct transport_conn *conn)
 
 static void peer_free(struct transport_conn *conn)
 {
-	n_open--;
+	atomic_fetch_sub(&n_open, 1);
 	free(conn);
 	sem_post(&gone);
 }
@@ -65,8 +67,9 @@ static int next_peer(struct transport_listener *listener, int timeout_ms, struct
 	struct peer *peer;
 	size_t len;
 
-	if (n_open)
+	if (given)
 		sem_wait(&gone);
+	given = false;
 	if (input_left < 2) {
 		atomic_store(&stop, true);
 		return -ETIMEDOUT;
@@ -79,7 +82,8 @@ static int next_peer(struct transport_listener *listener, int timeout_ms, struct
 	*peer = (struct peer){ .conn.ops = &transport, .at = input, .left = len };
 	strcpy(peer->conn.peer, "fuzz");
 	input += len, input_left -= len;
-	n_open++;
+	atomic_fetch_add(&n_open, 1);
+	given = true;
 	*ret_conn = &peer->conn;
 	return 0;
 }
@@ -123,12 +127,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	input = data;
 	input_left = size;
 	n_offers = 0;
+	given = false;
 	atomic_store(&stop, false);
 	while (!sem_trywait(&gone))
 		;
 	link_init(&link);
 	FUZZ_NEED(link_accept(&link, &config, &listener, error, sizeof(error)) == -ECANCELED);
-	FUZZ_NEED(link.n_bound == 0 && link.channel == NULL && n_open == 0);
+	FUZZ_NEED(link.n_bound == 0 && link.channel == NULL && atomic_load(&n_open) == 0);
 	FUZZ_NEED(memchr(error, '\0', sizeof(error)) && error[0]);
 	link_fini(&link);
 	return 0;
