@@ -87,7 +87,7 @@ integration_env() {
 
 # These expect a move to last longer than it does on a machine that does nothing
 # else, or (attested) to be taken by a service that was started anew.  By name only.
-by_name_only=' attested pager-restarted source-lost source-restarted wire-old-map '
+by_name_only=' attested link-cut pager-restarted source-lost source-restarted wire-old-map '
 
 test_integration() {
 	local pattern=$1 t name guest_bzimage=''
