@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -11,9 +12,10 @@
 
 static const char *const level_names[] = { "error", "warn", "info", "debug" };
 
-static const char *log_program = "gmem";
-static enum log_level log_threshold = LOG_LEVEL_ERROR;
-static int log_fd = STDERR_FILENO;
+/* Atomic: tests set them anew while threads of an earlier move still log. */
+static const char *_Atomic log_program = "gmem";
+static atomic_int log_threshold = LOG_LEVEL_ERROR;
+static atomic_int log_fd = STDERR_FILENO;
 
 int log_init(const char *program, const char *spec)
 {
@@ -37,7 +39,7 @@ int log_init(const char *program, const char *spec)
 			return -errno;
 		log_fd = fd;
 	}
-	log_threshold = (enum log_level)i;
+	log_threshold = (int)i;
 	return 0;
 }
 
@@ -50,7 +52,7 @@ void log_line(enum log_level level, const char *format, ...)
 	size_t len;
 	int n;
 
-	if (level > log_threshold)
+	if ((int)level > log_threshold)
 		return;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	n = snprintf(line, sizeof(line), "%lld.%06ld %s: %s: ", (long long)now.tv_sec, now.tv_nsec / 1000,
