@@ -2,10 +2,10 @@
 # What the kernel scripts share: where the source comes from, where trees and
 # builds live, and what a build depends on.  Sourced by bash scripts.
 #
-#   $GMEM_CACHE/kernel/VERSION/stock    the source package, never written to but for stock/out
+#   $GMEM_CACHE/kernel/VERSION/stock    the source package, never written to but for stock/out*
 #   $GMEM_CACHE/kernel/VERSION/gmem     the same with the series on it: hard links to stock for
 #                                       what the series leaves alone, a git branch for the rest
-#   $GMEM_CACHE/kernel/VERSION/debug    as gmem, for the debug kernel
+#   $GMEM_CACHE/kernel/VERSION/debug    as gmem, for the debug kernel; kcsan: likewise
 #   $GMEM_CACHE/kernel/VERSION/check    as gmem, for building step by step
 #   $GMEM_CACHE/kernel/images/KEY/      finished kernels, by all that they depend on
 #
@@ -74,7 +74,7 @@ k_tree_make() {
 	[ -e "$tree/Makefile" ] && return
 	rm -rf "$tree" "$tree.tmp"
 	mkdir "$tree.tmp" || k_die "cannot write $k_dir"
-	(cd "$k_stock" && find . -mindepth 1 -maxdepth 1 ! -name out -exec cp -al -t "$tree.tmp" {} +) ||
+	(cd "$k_stock" && find . -mindepth 1 -maxdepth 1 ! -name 'out*' -exec cp -al -t "$tree.tmp" {} +) ||
 		{ rm -rf "$tree.tmp"; k_die "cannot link the source into $tree (disk full?)"; }
 	mv "$tree.tmp" "$tree"
 }
@@ -87,11 +87,11 @@ k_lock() {
 	flock 8
 }
 
-# The hash of all that the kernel of flavour $1 (stock, gmem, debug) is made of.
+# The hash of all that the kernel of flavour $1 (see build) is made of.
 k_key() {
 	local flavour=$1 dirs=(config scripts/lib.sh scripts/build)
 
-	[ "$flavour" = stock ] || dirs+=(src steps "hooks/$k_base" scripts/apply)
+	[[ $flavour = *stock ]] || dirs+=(src steps "hooks/$k_base" scripts/apply)
 	{
 		echo "$k_ver $flavour"
 		"${KCC:-gcc}" -dumpfullversion

@@ -31,9 +31,9 @@ dev_bench_kernel() {
 	done
 	[[ $n =~ ^[1-9][0-9]?$ && $vcpus =~ ^[1-8]$ ]] || die "bench kernel: --runs is 1 to 99, --vcpus 1 to 8."
 	machine_prepare
-	kernel_need stock
+	kernel_need bench-stock
 	stock=$bzimage
-	kernel_need gmem
+	kernel_need bench
 	user_build plain
 	beds_init
 	bench_kernel_host stock "$stock"

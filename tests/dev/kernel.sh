@@ -29,6 +29,7 @@ dev_kernel() {
 	case ${1:-} in
 	'') ;;
 	--debug) what=debug ;;
+	--kcsan) what=kcsan ;;
 	--stock) what=stock ;;
 	--check) what=check ;;
 	--series) what=series ;;

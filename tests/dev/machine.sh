@@ -4,7 +4,7 @@
 packages_kernel='gcc libc6-dev make flex bison bc perl git xz-utils ccache libelf-dev linux-source-6.12'
 packages_user='meson ninja-build pkg-config libnng-dev libsodium-dev libssl-dev libpopt-dev libjson-c-dev libcunit1-dev libconfig-dev libtss2-dev swtpm spin g++ python3-cryptography python3-nacl'
 packages_bed='qemu-system-x86 socat iproute2 busybox-static cpio tcpdump'
-packages_check='sparse'
+packages_check='sparse coccinelle'
 
 machine_check() {
 	local os=${GMEM_OS_RELEASE:-/etc/os-release} id version

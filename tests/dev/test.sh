@@ -93,7 +93,7 @@ test_integration() {
 	local pattern=$1 t name guest_bzimage=''
 
 	# The guest has no memory to spare for KASAN; the hosts are what is tested.
-	if [ "$flavour" = debug ]; then
+	if ((debug_kernel)); then
 		kernel_need gmem
 		guest_bzimage=$bzimage
 	fi
@@ -123,6 +123,7 @@ dev_test() {
 		shift
 		case $p in
 		--debug-kernel) debug_kernel=1 flavour=debug ;;
+		--kcsan-kernel) debug_kernel=1 flavour=kcsan ;;
 		--all-selftests) all_selftests=1 ;;
 		--fuzz)
 			[[ ${1:-} =~ ^[1-9][0-9]{0,4}$ ]] || die "test: --fuzz takes a number of minutes (./dev help)."

@@ -42,6 +42,7 @@ struct kvm_dp {
 	u64 n_freezes;				/* protected by @sem */
 
 	struct kvm_presence presence;
+	struct kvm_presence_cursor mark_cursor;	/* used under @sem, for writing */
 	struct xarray poison;			/* by GFN, all of them missing, */
 	unsigned int n_poisoned;		/* both written under @sem */
 	struct srcu_struct srcu;		/* accesses by KVM itself */

@@ -76,7 +76,13 @@ void kvm_dp_zap(struct kvm *kvm, gfn_t start, gfn_t end)
 	KVM_MMU_UNLOCK(kvm);
 	srcu_read_unlock(&kvm->srcu, idx);
 
-	gfn_to_pfn_cache_invalidate_gfns(kvm, start, end);
+	/*
+	 * Who is put on the list after this tests presence after that, and sees what
+	 * was published: pairs with smp_mb() in __kvm_dp_access_begin().
+	 */
+	smp_mb();
+	if (!list_empty(&kvm->gpc_list))
+		gfn_to_pfn_cache_invalidate_gfns(kvm, start, end);
 }
 
 /*
@@ -168,6 +174,7 @@ static int mark_missing(struct kvm *kvm, struct kvm_dp *dp,
 
 	for (;;) {
 		range = block_at(mark, done);
+		range.cursor = &dp->mark_cursor;
 		r = kvm_presence_mark_missing(&dp->presence, &range, n_changed);
 		if (r)
 			break;

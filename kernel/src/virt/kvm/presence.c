@@ -97,6 +97,13 @@ static void *load_near(struct kvm_presence *presence,
 	return cursor->entry;
 }
 
+static void *load_for(struct kvm_presence *presence,
+		      const struct kvm_presence_range *range, unsigned long index)
+{
+	return range->cursor ? load_near(presence, range->cursor, index) :
+			       xa_load(&presence->blocks, index);
+}
+
 bool __kvm_presence_is_missing_near(struct kvm_presence *presence,
 				    struct kvm_presence_cursor *cursor, gfn_t gfn)
 {
@@ -276,15 +283,8 @@ static struct kvm_presence_leaf *leaf_alloc(void)
 static unsigned long leaf_set(struct kvm_presence_leaf *leaf,
 			      const struct kvm_presence_range *range)
 {
-	unsigned long n_changed = 0, old, mask, *word;
+	unsigned long n_changed = 0, old, mask;
 	struct piece p;
-
-	if (range_is_in_word(range)) {
-		word = word_of(leaf, range);
-		mask = word_mask(range) & ~*word;
-		WRITE_ONCE(*word, *word | mask);
-		return hweight_long(mask);
-	}
 
 	for (p = first_piece(range); p.done < range->n; p = next_piece(p, range)) {
 		mask = piece_mask(&p, range);
@@ -382,6 +382,30 @@ static int mark_block_missing(struct kvm_presence *presence, unsigned long index
 	return 0;
 }
 
+/* Does what there is to do if neither an entry nor a word becomes full. */
+static bool mark_word_missing(struct kvm_presence *presence,
+			      const struct kvm_presence_range *range, u64 *n_changed)
+{
+	unsigned long new, *word;
+	bool done = false;
+	void *entry;
+
+	xa_lock(&presence->blocks);
+	entry = load_for(presence, range, block_index(range->gfn));
+	if (entry && !xa_is_value(entry)) {
+		word = word_of(entry, range);
+		new = word_mask(range) & ~*word;
+		done = ~(*word | new);
+		if (done) {
+			WRITE_ONCE(*word, *word | new);
+			presence->n_missing += hweight_long(new);
+			*n_changed += hweight_long(new);
+		}
+	}
+	xa_unlock(&presence->blocks);
+	return done;
+}
+
 int kvm_presence_mark_missing(struct kvm_presence *presence,
 			      const struct kvm_presence_range *range,
 			      u64 *n_changed)
@@ -393,6 +417,8 @@ int kvm_presence_mark_missing(struct kvm_presence *presence,
 	if (WARN_ON_ONCE(!within_block(range->gfn, range->n)))
 		return -EINVAL;
 
+	if (range_is_in_word(range) && mark_word_missing(presence, range, n_changed))
+		return 0;
 	if (range_is_empty(range))
 		return 0;
 	if (range_is_block(range))
@@ -400,7 +426,7 @@ int kvm_presence_mark_missing(struct kvm_presence *presence,
 
 again:
 	xa_lock(&presence->blocks);
-	entry = xa_load(&presence->blocks, index);
+	entry = load_for(presence, range, index);
 	if (!entry && !spare) {
 		xa_unlock(&presence->blocks);
 		spare = leaf_alloc();
@@ -464,8 +490,7 @@ int kvm_presence_mark_present(struct kvm_presence *presence,
 
 again:
 	xa_lock(&presence->blocks);
-	entry = range->cursor ? load_near(presence, range->cursor, index) :
-				xa_load(&presence->blocks, index);
+	entry = load_for(presence, range, index);
 	if (xa_is_value(entry) && range_is_block(range)) {
 		__xa_erase(&presence->blocks, index);
 		entries_changed(presence);

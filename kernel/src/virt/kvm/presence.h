@@ -40,8 +40,8 @@ u64 kvm_presence_n_missing(struct kvm_presence *presence);
 
 /*
  * GFNs within one block: [@gfn, @gfn + @n), or those of them that are set in
- * @bitmap, whose bit @bit is @gfn.  @cursor: where the caller has looked before he
- * marks them present, or NULL.
+ * @bitmap, whose bit @bit is @gfn.  @cursor: where the caller has looked before, or
+ * NULL.
  */
 struct kvm_presence_range {
 	gfn_t gfn;
