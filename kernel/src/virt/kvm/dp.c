@@ -16,15 +16,15 @@
 
 #define MODES		(KVM_DP_MODE_EXIT | KVM_DP_MODE_WAIT | KVM_DP_MODE_KVM_WAIT)
 
+/* On while a VM has a context. */
+DEFINE_STATIC_KEY_FALSE(kvm_dp_used);
+EXPORT_SYMBOL_GPL(kvm_dp_used);
+
 #ifndef kvm_arch_dp_let_go
 static void kvm_arch_dp_let_go(struct kvm *kvm)
 {
 }
 #endif
-
-/* On while a VM has a context. */
-DEFINE_STATIC_KEY_FALSE(kvm_dp_used);
-EXPORT_SYMBOL_GPL(kvm_dp_used);
 
 void kvm_dp_get(struct kvm_dp *dp)
 {

@@ -320,6 +320,7 @@ static int exit_missing(struct kvm_vcpu *vcpu, bool failed)
 
 static bool wait_is_over(struct kvm_dp *dp, struct waiter *w)
 {
+	/* Pairs with smp_store_release() in kvm_dp_wake() and kvm_dp_fail_waiters(). */
 	return smp_load_acquire(&w->done) || !atomic_read(&dp->n_attached) ||
 	       atomic_read(&dp->n_slots_gone) != w->n_slots_gone ||
 	       w->vcpu->kvm->vm_dead;

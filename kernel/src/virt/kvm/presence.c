@@ -120,6 +120,7 @@ bool __kvm_presence_is_missing_near(struct kvm_presence *presence,
 /* Under xa_lock, after an entry was stored or erased. */
 static void entries_changed(struct kvm_presence *presence)
 {
+	/* Pairs with smp_load_acquire() in load_near(). */
 	smp_store_release(&presence->n_stores, presence->n_stores + 1);
 }
 

@@ -134,7 +134,7 @@ static long read_number(const char *path)
 /* An address range, aligned to what may be mapped huge. */
 static void *reserve(size_t size)
 {
-	size_t align = max(size, (size_t)SZ_2M_);
+	size_t align = max_t(size_t, size, SZ_2M_);
 	char *p = mmap(NULL, size + align, PROT_NONE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
