@@ -197,6 +197,13 @@ void test_argument_refusals(void)
 	v.flags = KVM_DP_VEC_ZERO;
 	EXPECT_ERRNO(transfer(e.session, KVM_DP_POPULATE, &v), EIO);
 	TEST_ASSERT_EQ(v.result, KVM_DP_KIND_CHANGED);
+	/* Nor is it as the first of two. */
+	v = vec;
+	v.addr = 0;
+	v.flags = KVM_DP_VEC_ZERO;
+	v.n_pages = 2;
+	EXPECT_ERRNO(transfer(e.session, KVM_DP_POPULATE, &v), EIO);
+	TEST_ASSERT_EQ(v.result, KVM_DP_KIND_CHANGED);
 
 	TEST_ASSERT_EQ(n_missing(e.session), DATA_NPAGES);
 	EXPECT_ERRNO(enable(e.vm, KVM_DP_DISABLE), EBUSY);
