@@ -72,8 +72,16 @@ void ledger_note_status(struct ledger *ledger, const char *line)
 	}
 }
 
-/* false: there is no such note, or none that may be believed. */
-static bool take_note(struct ledger *ledger, const char *kind, char ret_line[NOTES_LINE_MAX])
+static void remove_note(struct ledger *ledger, const char *kind)
+{
+	char name[RECORD_FILE_NAME_LEN];
+
+	record_file_name(&ledger->session.record, name);
+	notes_remove(ledger->dir_fd, name, kind);
+}
+
+/* false: there is no such note, or none that may be believed, which is removed. */
+static bool read_note(struct ledger *ledger, const char *kind, char ret_line[NOTES_LINE_MAX])
 {
 	char name[RECORD_FILE_NAME_LEN];
 	int r;
@@ -82,8 +90,8 @@ static bool take_note(struct ledger *ledger, const char *kind, char ret_line[NOT
 		return false;
 	record_file_name(&ledger->session.record, name);
 	r = notes_read(ledger->dir_fd, name, kind, ret_line);
-	if (r != -ENOENT)
-		notes_remove(ledger->dir_fd, name, kind);
+	if (r < 0 && r != -ENOENT)
+		remove_note(ledger, kind);
 	return r == 0;
 }
 
@@ -91,7 +99,10 @@ bool ledger_take_command(struct ledger *ledger, struct attest_session_command *r
 {
 	char line[NOTES_LINE_MAX];
 
-	return take_note(ledger, NOTES_COMMAND, line) && notes_get_command(line, ret_command) == 0;
+	if (!read_note(ledger, NOTES_COMMAND, line))
+		return false;
+	remove_note(ledger, NOTES_COMMAND);
+	return notes_get_command(line, ret_command) == 0;
 }
 
 void ledger_note_limit(struct ledger *ledger, uint64_t bytes_per_s, uint32_t uid)
@@ -104,11 +115,21 @@ void ledger_note_limit(struct ledger *ledger, uint64_t bytes_per_s, uint32_t uid
 		(void)notes_write(ledger->dir_fd, name, NOTES_LIMIT, line);
 }
 
-bool ledger_take_limit(struct ledger *ledger, uint64_t *ret_bytes_per_s, uint32_t *ret_uid)
+bool ledger_wants_limit(struct ledger *ledger, uint64_t *ret_bytes_per_s, uint32_t *ret_uid)
 {
 	char line[NOTES_LINE_MAX];
 
-	return take_note(ledger, NOTES_NEW_LIMIT, line) && notes_get_limit(line, ret_bytes_per_s, ret_uid) == 0;
+	if (!read_note(ledger, NOTES_NEW_LIMIT, line))
+		return false;
+	if (notes_get_limit(line, ret_bytes_per_s, ret_uid) == 0)
+		return true;
+	ledger_limit_done(ledger);
+	return false;
+}
+
+void ledger_limit_done(struct ledger *ledger)
+{
+	remove_note(ledger, NOTES_NEW_LIMIT);
 }
 
 void ledger_disconnected(struct ledger *ledger)

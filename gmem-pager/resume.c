@@ -247,14 +247,18 @@ static void abandon(struct session *session, const struct attest_session_command
 /* How fast the bulk stream may be is an operator's choice at any time.  The lock is held, for the ledger. */
 static bool take_limit(struct session *session, uint64_t *ret_bytes_per_s)
 {
-	struct session_health *health = &session->health;
+	bool taken;
 	uint32_t uid;
 
-	if (!ledger_take_limit(session->ledger, ret_bytes_per_s, &uid) || session->ops->limit == NULL || session->ended)
+	if (!ledger_wants_limit(session->ledger, ret_bytes_per_s, &uid))
 		return false;
-	health->limited_by = uid;
-	ledger_note_limit(session->ledger, session->ops->limit(session, ret_bytes_per_s), uid);
-	return true;
+	taken = session->ops->limit != NULL && !session->ended;
+	if (taken) {
+		session->health.limited_by = uid;
+		ledger_note_limit(session->ledger, session->ops->limit(session, ret_bytes_per_s), uid);
+	}
+	ledger_limit_done(session->ledger);
+	return taken;
 }
 
 /* For gmemctl, beside the record; the lock is held. */

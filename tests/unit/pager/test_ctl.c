@@ -392,9 +392,9 @@ static void *stream(void *arg)
 	notes_write(dir_fd, name, NOTES_LIMIT, line);
 	while (notes_read(dir_fd, name, NOTES_NEW_LIMIT, line) < 0)
 		nanosleep(&pause, NULL);
-	notes_remove(dir_fd, name, NOTES_NEW_LIMIT);
 	if (streamer->obeys)
 		notes_write(dir_fd, name, NOTES_LIMIT, line);
+	notes_remove(dir_fd, name, NOTES_NEW_LIMIT);
 	/* Until it has been looked at. */
 	while (notes_read(dir_fd, name, "end", line) < 0)
 		nanosleep(&pause, NULL);
