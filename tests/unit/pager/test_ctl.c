@@ -390,7 +390,7 @@ static void *stream(void *arg)
 		abort();
 	notes_put_limit(4096, 0, line);
 	notes_write(dir_fd, name, NOTES_LIMIT, line);
-	while (notes_read(dir_fd, name, NOTES_NEW_LIMIT, line) < 0)
+	while (notes_read(dir_fd, name, NOTES_NEW_LIMIT, line) < 0 && notes_read(dir_fd, name, "end", line) < 0)
 		nanosleep(&pause, NULL);
 	if (streamer->obeys)
 		notes_write(dir_fd, name, NOTES_LIMIT, line);

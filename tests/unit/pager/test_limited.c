@@ -161,15 +161,68 @@ static void test_it_outlives_a_connection(void)
 	finish(&duo);
 }
 
-/* Nobody waits for the stream at the end: this would time out. */
-static void test_it_ends_at_once(void)
+static uint64_t standing_now(void *opaque)
 {
+	(void)opaque;
+	return 1;
+}
+
+/* Only who is woken goes on. */
+static void endless_sleep(void *opaque, pthread_cond_t *changed, pthread_mutex_t *lock, uint64_t us)
+{
+	(void)us;
+	atomic_fetch_add((atomic_int *)opaque, 1);
+	pthread_cond_wait(changed, lock);
+}
+
+static void begin_without_time(struct duo *duo, atomic_int *n_asleep)
+{
+	duo_init(duo, N_PRIVATE, N_SHARED);
+	duo->source_config.resume_ms = duo->pager_config.resume_ms = 15000;
+	duo->source_config.peer_ms = duo->pager_config.peer_ms = 2000;
+	duo->source_config.background_limit = LIMIT_MIN;
+	CU_ASSERT_EQUAL_FATAL(duo_open(duo), 0);
+	duo->source->limit.clock = (struct limit_clock){
+		.now_us = standing_now, .sleep_us = endless_sleep, .opaque = n_asleep,
+	};
+	CU_ASSERT_EQUAL_FATAL(source_prepare(duo->source), 0);
+	CU_ASSERT_EQUAL_FATAL(duo_wait_source(duo, GMEM_PHASE_ACCEPTED), GMEM_PHASE_ACCEPTED);
+	CU_ASSERT_EQUAL_FATAL(duo_wait_pager(duo, GMEM_PHASE_ACCEPTED), GMEM_PHASE_ACCEPTED);
+	CU_ASSERT_EQUAL_FATAL(duo_start(duo), 0);
+	while (atomic_load(n_asleep) == 0)
+		sleep_ms(1);
+}
+
+/* The end, and a lost connection, wake the stream: without that this would time out. */
+static void test_it_is_woken(void)
+{
+	struct gmem_progress progress;
+	atomic_int n_asleep = 0;
 	struct duo duo;
 
-	begin(&duo);
-	wait_until_some_came(&duo);
+	begin_without_time(&duo, &n_asleep);
+	cut(&duo.source->session);
+	do {
+		sleep_ms(5);
+		session_progress(&duo.source->session, &progress);
+	} while (progress.n_resumed == 0 || progress.link != GMEM_LINK_UP);
+	while (atomic_load(&n_asleep) < 2)	/* nothing was saved up */
+		sleep_ms(1);
 	source_stop(duo.source);
 	CU_ASSERT_TRUE(fake_vm_count_missing(&duo.pager_vm) > STILL_MISSING);
+	duo_fini(&duo);
+}
+
+/* An abort, here one by the other side, wakes it, too. */
+static void test_it_is_woken_by_an_abort(void)
+{
+	atomic_int n_asleep = 0;
+	struct duo duo;
+
+	begin_without_time(&duo, &n_asleep);
+	session_end(&duo.pager->session, SESSION_LOCAL, -EIO, "the guest is given up");
+	CU_ASSERT_EQUAL(duo_wait_source(&duo, GMEM_PHASE_COMPLETE), GMEM_PHASE_FAILED);
+	source_stop(duo.source);
 	duo_fini(&duo);
 }
 
@@ -177,7 +230,8 @@ static const struct check checks[] = {
 	{ "faults are answered at once", test_faults_are_answered_at_once },
 	{ "an operator changes it", test_an_operator_changes_it },
 	{ "it outlives a connection", test_it_outlives_a_connection },
-	{ "it ends at once", test_it_ends_at_once },
+	{ "it is woken by the end and by a loss", test_it_is_woken },
+	{ "it is woken by an abort", test_it_is_woken_by_an_abort },
 	{ NULL, NULL },
 };
 
