@@ -3,6 +3,8 @@
 # Tickets, policies and evidence: what is not as they say is refused before START, and the guest goes on; then it moves.
 
 peer_timeout_s=120 mem_mib=160
+# A guest that waits for pages while others are looked at says so, if it is let.
+guest_more="nosoftlockup rcupdate.rcu_cpu_stall_suppress=1"
 . "$(dirname "$0")/lib/spoil.sh"
 . "$(dirname "$0")/lib/test.sh"
 . "$(dirname "$0")/lib/attested.sh"

@@ -105,7 +105,7 @@ signal_job() {
 # keys_are_guarded HOST JOB KEY: of a service in mid-move, its static key and its evidence's.
 keys_are_guarded() {
 	# before the services, which have -15
-	"$BED" run "$1" --timeout $((200 * patience)) -- nice -n -20 /usr/bin/python3 \
+	"$BED" run "$1" --timeout $((600 * patience)) -- nice -n -20 /usr/bin/python3 \
 		"$GMEM_TOP/tests/integration/lib/look.py" $share/$2.pid $share/$2.log $share/own.key $share/$3.key </dev/null
 }
 
