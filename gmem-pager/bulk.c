@@ -6,33 +6,56 @@
 #include "source.h"
 #include "wire.h"
 
-/* Claim the run of unsent pages at @index, within its region.  0: that page was sent before. */
-static uint32_t claim_run(struct source *source, const struct manifest *manifest, uint64_t index)
+#define RECORDS_PER_S 4u	/* at the least, down to one page in each */
+
+/*
+ * How long a record may be.  With a low limit they are short: a pager that hears nothing for 5 s takes pages for
+ * lost (stall.h), and asks for them past the limit.
+ */
+static uint32_t run_max(struct source *source)
+{
+	const uint64_t bytes_per_s = limit_get(&source->limit);
+	const uint64_t n_pages = bytes_per_s / ATTEST_PAGE_LEN / RECORDS_PER_S;
+
+	if (bytes_per_s == 0 || n_pages > BULK_MAX_RUN)
+		return BULK_MAX_RUN;
+	return n_pages > 0 ? (uint32_t)n_pages : 1;
+}
+
+/* Claim the run of up to @max unsent pages at @index, within its region.  0: that page was sent before. */
+static uint32_t claim_run(struct source *source, const struct manifest *manifest, uint64_t index, uint32_t max)
 {
 	const struct manifest_region *region = manifest_region_of(manifest, index);
 	const uint64_t left = region->n_pages - (index - region->first_index);
 	uint32_t n = 0;
 
-	while (n < left && n < BULK_MAX_RUN && source_claim(source, index + n))
+	while (n < left && n < max && source_claim(source, index + n))
 		n++;
 	return n;
 }
 
-/* Credit for the largest record comes first, so that what is claimed can be sent at once. */
+/*
+ * Leave by the limit and credit come first, so that what is claimed can be sent at once; credit last, because a
+ * fault that is being answered shows there.
+ */
 static int stream(struct source *source)
 {
 	const struct manifest *manifest;
 	uint64_t index = 0;
-	uint32_t n, body_len;
+	uint32_t max, n, body_len;
 	int r;
 
-	while (pace_wait(&source->pace, PAGES_BODY_MAX(BULK_MAX_RUN))) {
+	for (;;) {
+		max = run_max(source);
+		if (!limit_wait(&source->limit, PAGES_BODY_MAX(max)) ||
+		    !pace_wait(&source->pace, PAGES_BODY_MAX(BULK_MAX_RUN)))
+			return 0;
 		manifest = atomic_load(&source->manifest);
 		if (manifest == NULL)
 			return -EPROTO;
 		if (index == manifest->n_pages)
 			return 0;
-		n = claim_run(source, manifest, index);
+		n = claim_run(source, manifest, index, max);
 		if (n == 0) {
 			index++;
 			continue;
@@ -41,9 +64,9 @@ static int stream(struct source *source)
 		if (r < 0)
 			return r;
 		pace_spend(&source->pace, body_len);
+		limit_spend(&source->limit, body_len);
 		index += n;
 	}
-	return 0;
 }
 
 void *source_bulk_thread(void *arg)

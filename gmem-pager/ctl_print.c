@@ -8,6 +8,7 @@
 #include <sodium.h>
 
 #include "ctl_print.h"
+#include "limit.h"
 
 #define HEX_LEN 64u
 #define TIME_LEN 32u
@@ -112,7 +113,7 @@ void ctl_print_all(const struct ctl_entry *entry)
 {
 	const struct attest_session_record *record = &entry->record;
 	const struct attest_session_command *command = &record->command;
-	char hex[HEX_LEN + 1], when[TIME_LEN];
+	char hex[HEX_LEN + 1], when[TIME_LEN], limit[LIMIT_TEXT_LEN];
 
 	printf("session     %s\n", to_hex(record->session_id, hex));
 	printf("ticket      %s\n", to_hex(record->ticket_id, hex));
@@ -135,6 +136,8 @@ void ctl_print_all(const struct ctl_entry *entry)
 	printf("running     %s\n", entry->running ? "yes" : "no");
 	if (entry->status_line[0] != '\0')
 		printf("peer is     %s\n", entry->status_line);
+	if (entry->has_limit)
+		printf("limit       %s\n", limit_print(entry->limit, limit));
 	print_ways_out(entry);
 }
 
@@ -196,6 +199,8 @@ struct json_object *ctl_print_json(const struct ctl_entry *entry)
 			       json_object_new_boolean(session_table_is_final(record->role, entry->judged)));
 	json_object_object_add(object, "running", json_object_new_boolean(entry->running));
 	add_text(object, "peer_status", entry->status_line[0] != '\0' ? entry->status_line : NULL);
+	json_object_object_add(object, "background_limit",
+			       entry->has_limit ? json_object_new_uint64(entry->limit) : NULL);
 	add_text(object, "boot_id", record->boot_id);
 	json_object_object_add(object, "other_boot", json_object_new_boolean(entry->other_boot));
 	add_hex(object, "session", record->session_id, true);

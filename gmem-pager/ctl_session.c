@@ -8,6 +8,9 @@
 #include "ctl_session.h"
 #include "ledger.h"
 
+#define PAUSE_MS 50
+#define ANSWER_MS 1000		/* from when a command was taken */
+
 static const enum attest_event commands[] = {
 	ATTEST_EVENT_OP_ABORT, ATTEST_EVENT_OP_ABANDON, ATTEST_EVENT_OP_RESUME, ATTEST_EVENT_OP_TOKEN,
 };
@@ -38,6 +41,15 @@ static bool is_held(int dir_fd, const char *name)
 	return lock_fd == -EBUSY;
 }
 
+static int read_limit(int dir_fd, const char *name, uint64_t *ret_bytes_per_s)
+{
+	char line[NOTES_LINE_MAX];
+	uint32_t uid;
+	int r = notes_read(dir_fd, name, NOTES_LIMIT, line);
+
+	return r < 0 ? r : notes_get_limit(line, ret_bytes_per_s, &uid);
+}
+
 void ctl_session_read(int dir_fd, const char *name, const char *boot_id, struct ctl_entry *ret_entry)
 {
 	const struct attest_session_input input = { .event = ATTEST_EVENT_OPEN, .boot_id = boot_id };
@@ -52,6 +64,7 @@ void ctl_session_read(int dir_fd, const char *name, const char *boot_id, struct 
 	ret_entry->running = is_held(dir_fd, name);
 	if (!ret_entry->running || notes_read(dir_fd, name, NOTES_STATUS, ret_entry->status_line) < 0)
 		ret_entry->status_line[0] = '\0';
+	ret_entry->has_limit = ret_entry->running && read_limit(dir_fd, name, &ret_entry->limit) == 0;
 	ret_entry->other_boot = strcmp(ret_entry->record.boot_id, boot_id) != 0;
 	attest_session_load(&session, &ret_entry->record);
 	if (attest_session_plan(&session, &input, &plan) == 0)
@@ -148,36 +161,62 @@ int ctl_session_step(int dir_fd, const char *name, const char *boot_id, const st
 	return r;
 }
 
-static bool is_asked(int dir_fd, const char *name)
+static bool is_there(int dir_fd, const char *name, const char *kind)
 {
 	char line[NOTES_LINE_MAX];
 
-	return notes_read(dir_fd, name, NOTES_COMMAND, line) == 0;
+	return notes_read(dir_fd, name, kind, line) == 0;
+}
+
+static void pause_a_little(void)
+{
+	nanosleep(&(struct timespec){ .tv_nsec = PAUSE_MS * 1000000 }, NULL);
+}
+
+/* Leave a note for the process, and wait until it has taken it away.  -ETIMEDOUT. */
+static int hand_note(int dir_fd, const char *name, const char *kind, const char *line, int wait_ms)
+{
+	int r = notes_write(dir_fd, name, kind, line), waited_ms;
+
+	for (waited_ms = 0; r == 0 && waited_ms < wait_ms && is_there(dir_fd, name, kind); waited_ms += PAUSE_MS)
+		pause_a_little();
+	if (r == 0 && is_there(dir_fd, name, kind)) {
+		notes_remove(dir_fd, name, kind);
+		r = -ETIMEDOUT;
+	}
+	return r;
+}
+
+int ctl_session_limit(int dir_fd, const char *name, uint64_t bytes_per_s, int wait_ms)
+{
+	char line[NOTES_LINE_MAX];
+	uint64_t said;
+	int r;
+
+	notes_put_limit(bytes_per_s, (uint32_t)getuid(), line);
+	r = hand_note(dir_fd, name, NOTES_NEW_LIMIT, line, wait_ms);
+	if (r < 0)
+		return r;
+	/* It has said what holds before it took that away. */
+	return read_limit(dir_fd, name, &said) == 0 && said == bytes_per_s ? 0 : -EACCES;
 }
 
 int ctl_session_ask(int dir_fd, const char *name, const struct attest_session_command *command, int wait_ms)
 {
-	const struct timespec pause = { .tv_nsec = 50000000 };
 	struct attest_session_record record;
 	char line[NOTES_LINE_MAX];
 	int r, waited_ms;
 
 	notes_put_command(command, line);
-	r = notes_write(dir_fd, name, NOTES_COMMAND, line);
-	for (waited_ms = 0; r == 0 && waited_ms < wait_ms && is_asked(dir_fd, name); waited_ms += 50)
-		nanosleep(&pause, NULL);
+	r = hand_note(dir_fd, name, NOTES_COMMAND, line, wait_ms);
 	if (r < 0)
 		return r;
-	if (is_asked(dir_fd, name)) {
-		notes_remove(dir_fd, name, NOTES_COMMAND);
-		return -ETIMEDOUT;
-	}
 	/* It took the command away; its record is the answer. */
-	for (waited_ms = 0; waited_ms < wait_ms; waited_ms += 50) {
+	for (waited_ms = 0; waited_ms < wait_ms; waited_ms += PAUSE_MS) {
 		r = record_file_load(dir_fd, name, &record);
-		if (r < 0 || record.state == ATTEST_STATE_LOST || waited_ms >= 1000)
+		if (r < 0 || record.state == ATTEST_STATE_LOST || waited_ms >= ANSWER_MS)
 			break;
-		nanosleep(&pause, NULL);
+		pause_a_little();
 	}
 	return r < 0 ? r : record.state == ATTEST_STATE_LOST ? 0 : -EACCES;
 }

@@ -16,6 +16,8 @@ struct ctl_entry {
 	struct attest_session_record record;
 	bool running;				/* a process has it: only that may do something to it */
 	char status_line[NOTES_LINE_MAX];	/* what that process says of its connection; "": nothing */
+	bool has_limit;				/* that process is a source, and has said how fast it may stream */
+	uint64_t limit;				/* bytes a second in the background; 0: no limit */
 	bool other_boot;
 	enum attest_state judged;		/* what it is once judged by this boot; the record's state if that stays */
 	uint32_t commands;			/* bit (1 << attest_event) of what an operator may do */
@@ -35,6 +37,12 @@ int ctl_session_find(int dir_fd, const char *prefix, int role, char ret_name[REC
  * -EACCES: it does not: its other side is not LOST; -ETIMEDOUT: it does not answer; else -errno.
  */
 int ctl_session_ask(int dir_fd, const char *name, const struct attest_session_command *command, int wait_ms);
+
+/*
+ * Ask the source that has the session to stream no more than @bytes_per_s in the background, and wait up to
+ * @wait_ms until it says so.  -EACCES: it does not, its move has ended; -ETIMEDOUT: it does not answer; else -errno.
+ */
+int ctl_session_limit(int dir_fd, const char *name, uint64_t bytes_per_s, int wait_ms);
 
 /*
  * Take one step of the table in the session @name, and record it if it has a record.

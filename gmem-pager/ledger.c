@@ -64,25 +64,72 @@ void ledger_note_status(struct ledger *ledger, const char *line)
 	char name[RECORD_FILE_NAME_LEN];
 
 	record_file_name(&ledger->session.record, name);
-	if (line == NULL)
+	if (line == NULL) {
 		notes_remove(ledger->dir_fd, name, NOTES_STATUS);
-	else if (ledger->lock_fd >= 0)
+		notes_remove(ledger->dir_fd, name, NOTES_LIMIT);
+	} else if (ledger->lock_fd >= 0) {
 		(void)notes_write(ledger->dir_fd, name, NOTES_STATUS, line);	/* the log has it, too */
+	}
 }
 
-bool ledger_take_command(struct ledger *ledger, struct attest_session_command *ret_command)
+static void remove_note(struct ledger *ledger, const char *kind)
 {
-	char name[RECORD_FILE_NAME_LEN], line[NOTES_LINE_MAX];
+	char name[RECORD_FILE_NAME_LEN];
+
+	record_file_name(&ledger->session.record, name);
+	notes_remove(ledger->dir_fd, name, kind);
+}
+
+/* false: there is no such note, or none that may be believed, which is removed. */
+static bool read_note(struct ledger *ledger, const char *kind, char ret_line[NOTES_LINE_MAX])
+{
+	char name[RECORD_FILE_NAME_LEN];
 	int r;
 
 	if (ledger->lock_fd < 0)
 		return false;
 	record_file_name(&ledger->session.record, name);
-	r = notes_read(ledger->dir_fd, name, NOTES_COMMAND, line);
-	if (r == -ENOENT)
+	r = notes_read(ledger->dir_fd, name, kind, ret_line);
+	if (r < 0 && r != -ENOENT)
+		remove_note(ledger, kind);
+	return r == 0;
+}
+
+bool ledger_take_command(struct ledger *ledger, struct attest_session_command *ret_command)
+{
+	char line[NOTES_LINE_MAX];
+
+	if (!read_note(ledger, NOTES_COMMAND, line))
 		return false;
-	notes_remove(ledger->dir_fd, name, NOTES_COMMAND);
-	return r == 0 && notes_get_command(line, ret_command) == 0;
+	remove_note(ledger, NOTES_COMMAND);
+	return notes_get_command(line, ret_command) == 0;
+}
+
+void ledger_note_limit(struct ledger *ledger, uint64_t bytes_per_s, uint32_t uid)
+{
+	char name[RECORD_FILE_NAME_LEN], line[NOTES_LINE_MAX];
+
+	record_file_name(&ledger->session.record, name);
+	notes_put_limit(bytes_per_s, uid, line);
+	if (ledger->lock_fd >= 0)
+		(void)notes_write(ledger->dir_fd, name, NOTES_LIMIT, line);
+}
+
+bool ledger_wants_limit(struct ledger *ledger, uint64_t *ret_bytes_per_s, uint32_t *ret_uid)
+{
+	char line[NOTES_LINE_MAX];
+
+	if (!read_note(ledger, NOTES_NEW_LIMIT, line))
+		return false;
+	if (notes_get_limit(line, ret_bytes_per_s, ret_uid) == 0)
+		return true;
+	ledger_limit_done(ledger);
+	return false;
+}
+
+void ledger_limit_done(struct ledger *ledger)
+{
+	remove_note(ledger, NOTES_NEW_LIMIT);
 }
 
 void ledger_disconnected(struct ledger *ledger)

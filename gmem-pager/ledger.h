@@ -70,6 +70,13 @@ void ledger_note_status(struct ledger *ledger, const char *line);
 /* Is there an operator's command for the process that holds the session?  It is taken away. */
 bool ledger_take_command(struct ledger *ledger, struct attest_session_command *ret_command);
 
+/* The same for the limit of the background stream: what it is, by whose wish; and what an operator wants it to be. */
+void ledger_note_limit(struct ledger *ledger, uint64_t bytes_per_s, uint32_t uid);
+bool ledger_wants_limit(struct ledger *ledger, uint64_t *ret_bytes_per_s, uint32_t *ret_uid);
+
+/* That is dealt with: who waits looks now at what the limit is. */
+void ledger_limit_done(struct ledger *ledger);
+
 /* The connection is gone. */
 void ledger_disconnected(struct ledger *ledger);
 

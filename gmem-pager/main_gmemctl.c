@@ -16,6 +16,7 @@
 #include "ctl_print.h"
 #include "ctl_session.h"
 #include "ledger.h"
+#include "limit.h"
 
 /* Exit codes, as in gmemctl(1). */
 #define ASK_MS 10000		/* a process looks several times a second */
@@ -39,6 +40,7 @@ static const char usage[] =
 	"       gmemctl session token SESSION --key FILE\n"
 	"       gmemctl session resume SESSION --token HEX --key FILE\n"
 	"       gmemctl session resume SESSION --fenced HOST --reason TEXT\n"
+	"       gmemctl session limit SESSION RATE\n"
 	"\n"
 	"SESSION is the ticket id, or its first 8 or more digits.\n"
 	"\n"
@@ -58,6 +60,8 @@ static const char usage[] =
 	"resume   only in doubt, at the source: the guest goes on here.  With the token that\n"
 	"         is safe.  With --fenced it is your word: if the named host is not off,\n"
 	"         two copies of the guest run.\n"
+	"limit    at the source, while gmem-source runs: so many bytes a second of the\n"
+	"         background stream, as 65536, 64K, 100M or 2G; 0: no limit\n"
 	"\n"
 	"Exit codes: 0 done; 1 options or directory; 2 refused in this state; 3 a process\n"
 	"has the session; 4 no such session; 5 the record cannot be read or written.\n";
@@ -245,6 +249,34 @@ static int run_token(struct ctl *ctl)
 	return CTL_OK;
 }
 
+/* How fast the background stream may be; a process has to be there that streams. */
+static int run_limit(struct ctl *ctl, uint64_t bytes_per_s)
+{
+	char name[RECORD_FILE_NAME_LEN];
+	struct ctl_entry entry;
+	int code, r;
+
+	if (ctl->role == 0)
+		ctl->role = ATTEST_INITIATOR;
+	code = find(ctl, name);
+	if (code != CTL_OK)
+		return code;
+	ctl_session_read(ctl->dir_fd, name, ctl->boot_id, &entry);
+	if (entry.status < 0)
+		return complain(CTL_RECORD, name, ctl_print_unreadable(entry.status));
+	if (entry.record.role != ATTEST_INITIATOR)
+		return complain(CTL_REFUSED, name, "only a source has a background stream: say it there");
+	if (!entry.running)
+		return complain(CTL_REFUSED, name, "no process has this session: start gmem-source with --background-limit");
+	r = ctl_session_limit(ctl->dir_fd, name, bytes_per_s, ASK_MS);
+	if (r == -EACCES)
+		return complain(CTL_REFUSED, name, "the process that has this session does not take a limit any more: its "
+				"move has ended (gmemctl session show)");
+	if (r == -ETIMEDOUT)
+		return complain(CTL_RUNNING, name, "the process that has this session does not answer");
+	return r < 0 ? complain(CTL_RECORD, name, strerror(-r)) : show(ctl, name);
+}
+
 static int run_command(struct ctl *ctl, enum attest_event event)
 {
 	struct attest_session_command command = { .uid = (uint32_t)getuid(), .time_s = (uint64_t)time(NULL) };
@@ -315,6 +347,20 @@ static int open_dir(struct ctl *ctl)
 	return CTL_OK;
 }
 
+static int dispatch_limit(struct ctl *ctl, int n_words, char **words)
+{
+	uint64_t bytes_per_s;
+	int code;
+
+	if (n_words != 4)
+		return complain(CTL_USAGE, words[1], "takes one session and a rate");
+	if (limit_parse(words[3], &bytes_per_s) < 0)
+		return complain(CTL_USAGE, words[3], "not a limit: it " LIMIT_TAKES);
+	ctl->session = words[2];
+	code = open_dir(ctl);
+	return code == CTL_OK ? run_limit(ctl, bytes_per_s) : code;
+}
+
 static int dispatch(struct ctl *ctl, int n_words, char **words)
 {
 	static const enum attest_event events[] = {
@@ -350,6 +396,8 @@ static int dispatch(struct ctl *ctl, int n_words, char **words)
 		code = open_dir(ctl);
 		return code == CTL_OK ? run_token(ctl) : code;
 	}
+	if (strcmp(verb, "limit") == 0)
+		return dispatch_limit(ctl, n_words, words);
 	if (strcmp(verb, "show") != 0)
 		return complain(CTL_USAGE, verb, "not a command; see gmemctl --help");
 	if (n_words != 3)

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "limit.h"
 #include "notes.h"
 
 #define NAME_LEN 160u
@@ -91,5 +92,23 @@ int notes_get_command(const char *line, struct attest_session_command *ret_comma
 	ret_command->uid = uid;
 	ret_command->time_s = time_s;
 	memcpy(ret_command->reason, line + at, strlen(line + at) + 1);
+	return 0;
+}
+
+void notes_put_limit(uint64_t bytes_per_s, uint32_t uid, char ret_line[NOTES_LINE_MAX])
+{
+	snprintf(ret_line, NOTES_LINE_MAX, "%llu by %u", (unsigned long long)bytes_per_s, uid);
+}
+
+int notes_get_limit(const char *line, uint64_t *ret_bytes_per_s, uint32_t *ret_uid)
+{
+	char number[24];
+	unsigned int uid;
+	int at = 0;
+
+	if (sscanf(line, "%23[0-9] by %u%n", number, &uid, &at) != 2 || at == 0 || line[at] != '\0' ||
+	    limit_parse(number, ret_bytes_per_s) < 0)
+		return -EBADMSG;
+	*ret_uid = uid;
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "idfile.h"
+#include "limit.h"
 #include "log.h"
 #include "options.h"
 
@@ -48,7 +49,7 @@ static int check_range(const char *program, const char *option, int value, int m
 	return complain(program, option, what);
 }
 
-static int check(const struct options *options, const char *program, const char *address_option)
+static int check(struct options *options, const char *program, const char *address_option)
 {
 	const int credit_min = (int)(CREDIT_MIN / 1024 + 1);
 
@@ -72,6 +73,8 @@ static int check(const struct options *options, const char *program, const char 
 	    check_range(program, "--fault-window", options->window_pages, 1, (int)URGENT_MAX_RUN) < 0 ||
 	    check_range(program, "--bulk-window", options->credit_kib, credit_min, 1 << 20) < 0)
 		return -EINVAL;
+	if (options->limit_text != NULL && limit_parse(options->limit_text, &options->background_limit) < 0)
+		return complain(program, "--background-limit", LIMIT_TAKES);
 	return 0;
 }
 
@@ -91,6 +94,9 @@ int options_parse(struct options *options, enum attest_role role, int argc, cons
 		{ "connect", 'c', POPT_ARG_STRING, &options->address, 0, "gmem-pager's address", "HOST:PORT" },
 		{ "connect-timeout", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &options->connect_ms, 0,
 		  "try so long to connect", "MS" },
+		{ "background-limit", 0, POPT_ARG_STRING, &options->limit_text, 0,
+		  "so many bytes a second of the background stream (K, M, G), and answers to faults at once in any case; 0, "
+		  "the default: no limit; gmemctl session limit changes it", "RATE" },
 		POPT_TABLEEND
 	};
 	const struct poptOption table[] = {
@@ -178,6 +184,7 @@ void options_fini(struct options *options)
 	free(options->cipher);
 	free(options->state_dir);
 	free(options->log_spec);
+	free(options->limit_text);
 	identity_files_fini(&options->files);
 	identity_free(options->identity);
 }
@@ -228,6 +235,7 @@ int options_load(struct options *options, enum attest_role role, struct attest_k
 	config.resume_ms = options->resume_ms;
 	config.window_pages = (uint32_t)options->window_pages;
 	config.credit_bytes = (uint64_t)options->credit_kib * 1024;
+	config.background_limit = options->background_limit;
 	if (options->state_dir != NULL)
 		config.state_dir = options->state_dir;
 	if (options->cipher != NULL && strcmp(options->cipher, "aes256gcm") == 0)

@@ -14,6 +14,7 @@ struct options {
 	char *cipher;
 	char *state_dir;
 	char *log_spec;
+	char *limit_text;
 	struct identity_files files;
 	struct identity *identity;	/* from options_load() on */
 	int connect_ms;
@@ -24,6 +25,7 @@ struct options {
 	int linger_ms;
 	int window_pages;
 	int credit_kib;
+	uint64_t background_limit;
 };
 
 /*

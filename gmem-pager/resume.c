@@ -18,6 +18,7 @@
 
 #include <sodium.h>
 
+#include "limit.h"
 #include "log.h"
 #include "session.h"
 
@@ -243,12 +244,39 @@ static void abandon(struct session *session, const struct attest_session_command
 		log_warn("an operator's abandon was refused: %s", r == -EBUSY ? "the other side is not LOST" : strerror(-r));
 }
 
+/* How fast the bulk stream may be is an operator's choice at any time.  The lock is held, for the ledger. */
+static bool take_limit(struct session *session, uint64_t *ret_bytes_per_s)
+{
+	bool taken;
+	uint32_t uid;
+
+	if (!ledger_wants_limit(session->ledger, ret_bytes_per_s, &uid))
+		return false;
+	taken = session->ops->limit != NULL && !session->ended;
+	if (taken) {
+		session->health.limited_by = uid;
+		ledger_note_limit(session->ledger, session->ops->limit(session, ret_bytes_per_s), uid);
+	}
+	ledger_limit_done(session->ledger);
+	return taken;
+}
+
+/* For gmemctl, beside the record; the lock is held. */
+static void note_health(struct session *session, const char *line)
+{
+	ledger_note_status(session->ledger, line);
+	if (session->ops->limit != NULL)
+		ledger_note_limit(session->ledger, session->ops->limit(session, NULL), session->health.limited_by);
+}
+
 void session_tick(struct session *session)
 {
 	struct session_health *health = &session->health;
 	struct attest_session_command command;
 	char line[SESSION_ERROR_LEN + 200];
-	bool lost, asked;
+	char limit_text[LIMIT_TEXT_LEN];
+	uint64_t bytes_per_s;
+	bool lost, asked, limited;
 
 	pthread_mutex_lock(&session->lock);
 	lost = health->state == GMEM_LINK_RECONNECTING && !session->ended && is_waited_for_without_end(session) &&
@@ -257,12 +285,16 @@ void session_tick(struct session *session)
 		health->state = GMEM_LINK_LOST;
 	describe(session, line, sizeof(line));
 	if (health->told != health->state)
-		ledger_note_status(session->ledger, line);
+		note_health(session, line);
 	health->told = health->state;
 	asked = ledger_take_command(session->ledger, &command);
+	limited = take_limit(session, &bytes_per_s);
 	pthread_mutex_unlock(&session->lock);
 	if (lost)
 		log_error("%s", line);
 	if (asked)
 		abandon(session, &command);
+	if (limited)
+		log_info("limit of the background stream: %s, by uid %u", limit_print(bytes_per_s, limit_text),
+			 health->limited_by);
 }

@@ -74,7 +74,10 @@ static void go_on(struct session *session)
 		 session_table_state_name(ledger_state(session->ledger)));
 }
 
-/* The VM of a session that has begun comes from the VMM that had it, and no other VM does. */
+/*
+ * The VM of a session that has begun comes from the VMM that had it, and no other VM does.  Nothing has happened
+ * to a VM before START: it is not handed over again, but for the first time, whoever had it before.
+ */
 int session_check_attach(const struct session *session, char *ret_error, size_t error_len)
 {
 	const bool begun = ledger_was_resumed(session->ledger);

@@ -54,6 +54,7 @@ struct session_config {
 	int resume_ms;				/* how long to try to get a lost connection back; 0: its loss is the end */
 	uint32_t window_pages;			/* pager: pages asked for around a fault, 1 to URGENT_MAX_RUN */
 	uint64_t credit_bytes;			/* pager: bulk bytes under way, at least CREDIT_MIN */
+	uint64_t background_limit;		/* source: bytes a second of the bulk stream; 0: no limit */
 };
 
 /* Defaults for everything that is not named by the user. */
@@ -82,12 +83,15 @@ struct session_ops {
 	int (*control)(struct session *session, const struct attest_record *record, const uint8_t *body);
 	/* Lock held: the phase that an end leads to, made durable; may append to @error. */
 	enum gmem_phase (*end_phase)(struct session *session, enum session_cause cause, char *error, size_t error_len);
+	/* Owner: the limit of the bulk stream, which is @set from now on if that is not NULL.  NULL: this side has none. */
+	uint64_t (*limit)(struct session *session, const uint64_t *set);
 };
 
 /* What is known of the connection; its lock is the session's. */
 struct session_health {
 	enum gmem_link state;
 	enum gmem_link told;		/* owner's: what stands beside the record */
+	uint32_t limited_by;		/* owner's: uid of who chose the limit of the bulk stream */
 	bool lost;			/* it failed, and the control thread has not dropped it yet */
 	int status;			/* of the loss, -errno */
 	char error[SESSION_ERROR_LEN];	/* the loss in a sentence */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "log.h"
 #include "messages.h"
@@ -50,6 +51,7 @@ static int source_connected(struct session *session)
 static void join_lanes(struct source *source)
 {
 	pace_stop(&source->pace);
+	limit_stop(&source->limit);
 	if (source->has_urgent)
 		pthread_join(source->urgent, NULL);
 	if (source->has_bulk)
@@ -68,6 +70,7 @@ static void source_disconnected(struct session *session)
 
 	join_lanes(source);
 	pace_reset(&source->pace);
+	limit_go_on(&source->limit);
 	for (i = 0; manifest != NULL && i < bitmap_words(manifest->n_pages); i++)
 		atomic_store(&source->sent[i], 0);
 	source->map_next = 0;
@@ -202,13 +205,34 @@ static enum gmem_phase source_end_phase(struct session *session, enum session_ca
 	return GMEM_PHASE_ABORTED;
 }
 
+static uint64_t source_limit(struct session *session, const uint64_t *set)
+{
+	struct source *source = (struct source *)session;
+
+	if (set != NULL)
+		limit_set(&source->limit, *set);
+	return limit_get(&source->limit);
+}
+
 static const struct session_ops source_ops = {
 	.connect = source_connect,
 	.connected = source_connected,
 	.disconnected = source_disconnected,
 	.control = source_control,
 	.end_phase = source_end_phase,
+	.limit = source_limit,
 };
+
+static void init_limit(struct source *source, uint64_t bytes_per_s)
+{
+	char text[LIMIT_TEXT_LEN];
+
+	limit_init(&source->limit, PAGES_BODY_MAX(BULK_MAX_RUN), NULL);
+	limit_set(&source->limit, bytes_per_s);
+	source->session.health.limited_by = (uint32_t)getuid();
+	if (bytes_per_s != 0)
+		log_info("limit of the background stream: %s", limit_print(bytes_per_s, text));
+}
 
 int source_new(const struct session_config *config, struct source **ret_source, char *ret_error, size_t error_len)
 {
@@ -223,6 +247,7 @@ int source_new(const struct session_config *config, struct source **ret_source, 
 		return r;
 	}
 	pace_init(&source->pace);
+	init_limit(source, config->background_limit);
 	pthread_mutex_init(&source->start_lock, NULL);
 	states_init(&source->states);
 	source->control_body = secmem_alloc(CONTROL_BODY_MAX);
@@ -244,6 +269,7 @@ void source_free(struct source *source)
 		return;
 	session_fini(&source->session);
 	pace_fini(&source->pace);
+	limit_fini(&source->limit);
 	pthread_mutex_destroy(&source->start_lock);
 	states_fini(&source->states);
 	secmem_free(source->control_body);

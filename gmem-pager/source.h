@@ -11,6 +11,7 @@
 #define GMEM_PAGER_SOURCE_H
 
 #include "guest.h"
+#include "limit.h"
 #include "pace.h"
 #include "session.h"
 #include "states.h"
@@ -21,6 +22,7 @@ struct source {
 	_Atomic(struct manifest *) manifest;	/* set before START is sent */
 	atomic_uint_fast64_t *sent;		/* by index; set with the manifest */
 	struct pace pace;
+	struct limit limit;			/* of the bulk thread; what it is outlives a connection */
 	struct states states;			/* start_lock; what START needs again, until the destination runs */
 	uint64_t map_next;			/* control thread: index that the next MAP record begins at */
 	bool started_heard;			/* control thread: STARTED came on this connection */

@@ -33,6 +33,7 @@ struct gmem_client {
 	uint32_t seq;
 	enum gmem_phase phase;
 	bool attached;
+	bool started;			/* source: gmem_source_start() was called, START may have left */
 	bool dead;			/* the service went away */
 	char path[CLIENT_PATH_LEN];	/* of its socket */
 	uint32_t uid;			/* its user */

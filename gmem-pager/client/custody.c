@@ -67,7 +67,17 @@ void custody_fini(struct gmem_client *client)
 	close_kept(custody);
 }
 
-static int hand_over(struct gmem_client *client)
+/*
+ * Only who knows of this move may have a VM that START has left or come to.  Before that nothing has
+ * happened to it, and another service, with another ticket, may have it as if it were the first.
+ */
+static uint32_t attach_flags(const struct gmem_client *client, enum gmem_phase phase)
+{
+	return client->started || phase >= GMEM_PHASE_STARTED ? PROTO_ATTACH_AGAIN : 0;
+}
+
+/* @phase: what the service of before has said. */
+static int hand_over(struct gmem_client *client, enum gmem_phase phase)
 {
 	struct client_custody *custody = &client->custody;
 	int session_fd, r;
@@ -75,7 +85,7 @@ static int hand_over(struct gmem_client *client)
 	session_fd = custody->new_session(custody->opaque);
 	if (session_fd < 0)
 		return client_fail(client, session_fd, "the VMM makes no new session: %s", strerror(-session_fd));
-	r = client_attach(client, session_fd, custody->regions, custody->n_regions, PROTO_ATTACH_AGAIN);
+	r = client_attach(client, session_fd, custody->regions, custody->n_regions, attach_flags(client, phase));
 	close(session_fd);	/* the service's alone: when it dies, the kernel has to notice */
 	return r;
 }
@@ -83,6 +93,7 @@ static int hand_over(struct gmem_client *client)
 /* 0: it has the VM; -EAGAIN: nobody is there, or not the right one: an operator may still put that right. */
 static int try_once(struct gmem_client *client)
 {
+	const enum gmem_phase phase = client->phase;
 	int r;
 
 	if (client->sock >= 0)
@@ -90,8 +101,10 @@ static int try_once(struct gmem_client *client)
 	client->sock = -1;
 	r = client_connect(client);
 	if (r == 0)
-		r = hand_over(client);
+		r = hand_over(client, phase);
 	client->dead = r < 0;
+	if (r < 0)
+		client->phase = phase;	/* whoever does not take the VM says nothing of its move */
 	return r < 0 ? -EAGAIN : 0;
 }
 

@@ -147,6 +147,7 @@ int gmem_source_start(gmem_client *client, const struct gmem_state *states, size
 	r = check_states(states, n_states);
 	if (r < 0)
 		return client_fail(client, r, "states need unique names and at most %u bytes each", GMEM_MAX_STATE_LEN);
+	client->started = true;
 	r = send_start(client, states, n_states);
 	return r == -EPIPE || r == -EPROTO ? start_again(client, states, n_states) : r;
 }

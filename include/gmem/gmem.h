@@ -155,8 +155,10 @@ typedef int (*gmem_session_fn)(void *opaque);
  * A gmem-pager or gmem-source that is killed can be started again with the same
  * options; its state directory says how far it was. From here on libgmem notices that
  * the service is gone, connects to the same path again, checks that it belongs to root
- * or to the user of before (SO_PEERCRED) and knows of this move, and hands it a new
- * session from @p new_session. Pager: libgmem keeps one session of its own open all the
+ * or to the user of before (SO_PEERCRED), and hands it a new session from @p new_session.
+ * Once START may have left, or has come, only a service that knows of this move gets it;
+ * before that also one with another ticket does, in which case a source calls
+ * gmem_source_prepare() again. Pager: libgmem keeps one session of its own open all the
  * time, so that vCPUs go on waiting in KVM_RUN meanwhile; gmem_close() closes it.
  *
  * Waiting happens inside the other calls: gmem_wait() returns -ETIMEDOUT while the service is

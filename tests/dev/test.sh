@@ -85,10 +85,6 @@ integration_env() {
 	export GMEM_LOG=$dev_log
 }
 
-# These expect a move to last longer than it does on a machine that does nothing
-# else, or (attested) to be taken by a service that was started anew.  By name only.
-by_name_only=' attested link-cut pager-restarted source-lost source-restarted wire-old-map '
-
 test_integration() {
 	local pattern=$1 t name guest_bzimage=''
 
@@ -104,10 +100,6 @@ test_integration() {
 	for t in "$dev_top"/tests/integration/*.sh; do
 		name=$(basename "$t" .sh)
 		[ -x "$t" ] && [[ $name == $pattern ]] || continue
-		if [ "$pattern" = '*' ] && [[ $by_name_only == *" $name "* ]]; then
-			echo "not run: $name (depends on how fast the hosts are; ./dev test $name)"
-			continue
-		fi
 		n_scripts=$((${n_scripts:-0} + 1))
 		test_one "$name" "$t"
 		grep '^number ' "$step_log" | sed 's/^number /     /'

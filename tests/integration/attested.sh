@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: MIT
 # Tickets, policies and evidence: what is not as they say is refused before START, and the guest goes on; then it moves.
 
-peer_timeout_s=120
+peer_timeout_s=120 mem_mib=160
+# A guest that waits for pages while others are looked at says so, if it is let.
+guest_more="nosoftlockup rcupdate.rcu_cpu_stall_suppress=1"
 . "$(dirname "$0")/lib/spoil.sh"
 . "$(dirname "$0")/lib/test.sh"
 . "$(dirname "$0")/lib/attested.sh"
@@ -50,7 +52,7 @@ relay() {
 
 # The relay spent the ticket at B, where nothing came of it; gmem-pager dies.
 ticket_after_a_crash() {
-	pager_end KILL
+	pager_dies
 	attested_pager
 	attested_source --state-dir $share/state-lost	# A has forgotten
 	is_refused 'this ticket was used before'
@@ -82,11 +84,12 @@ diversion
 relay
 ticket_after_a_crash
 attested_ticket
-attested_pager --bulk-window 640	# not too fast to be looked at
-attested_source
+attested_pager
+background_limit=$trickle attested_source	# there is time to look
 expect "the guest does not get going" ctl A wait-fixed $((200 * patience))
 expect "the move was refused" ctl A move $share/a.hash
 look_at_keys
+release
 expect "the move fails on B" ctl B wait-move $((300 * patience))
 expect "the VMM on A ended badly" "$BED" wait A vmm --timeout $((60 * patience))
 more_rounds=1 move_settle

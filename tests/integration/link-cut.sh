@@ -18,5 +18,6 @@ for n in 1 2; do
 	says B pager 'connected again' $n
 	says A source 'connected again' $n
 done
+release
 all_is_right
 echo "ok $test_name"

@@ -4,6 +4,7 @@
 # the time that it was told, and the kernel fails closed.
 
 . "$(dirname "$0")/lib/spoil.sh"
+background_limit=$trickle
 . "$(dirname "$0")/lib/test.sh"
 
 service_wait_s=10

@@ -18,5 +18,6 @@ for n in 1 2; do
 	says A source 'connected again' $n
 	sleep 5
 done
+release
 all_is_right
 echo "ok $test_name"

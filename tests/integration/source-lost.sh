@@ -15,7 +15,7 @@ shown() {
 
 hosts_up
 move_stage
-ticket=$(head -c 8 "$share_b/ticket")
+ticket=$(ticket_id)
 running_at_b
 cp "$share_a/a.console" "$share_b/a.console"
 on B "$GMEM_BUILD/gmem-pager/gmemctl" --state-dir $share/state session abandon "$ticket" --reason early &&

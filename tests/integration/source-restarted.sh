@@ -13,6 +13,7 @@ for n in 1 2; do
 	expect "gmem-source cannot be killed" "$BED" stop A $source_job KILL
 	says B pager 'connection lost' $n
 	source_job=source$n
+	[ $n = 1 ] || background_limit=0
 	source_start
 	says A $source_job 'connected again'
 	says B pager 'connected again' $n

@@ -5,6 +5,7 @@
 
 peer_timeout_s=5
 . "$(dirname "$0")/lib/spoil.sh"
+background_limit=$trickle
 . "$(dirname "$0")/lib/test.sh"
 
 hosts_up

@@ -15,5 +15,6 @@ was_bent
 says A source 'control lane is not authentic'
 says A source 'connected again' 2
 says B pager 'connected again' 2
+release
 all_is_right
 echo "ok $test_name"

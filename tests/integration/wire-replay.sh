@@ -4,6 +4,7 @@
 
 connect=127.0.0.1:7701
 . "$(dirname "$0")/lib/spoil.sh"
+background_limit=$trickle
 . "$(dirname "$0")/lib/test.sh"
 
 hosts_up

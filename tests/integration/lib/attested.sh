@@ -21,6 +21,11 @@ policy() {
 	echo "software: { allow = true; keys = [ $keys ]; };" | tee "$share_a/$file" >"$share_b/$file"
 }
 
+# A signed one's is the hash of it.
+ticket_id() {
+	sha256sum <"$share_a/ticket" | head -c 8
+}
+
 # platform KEY: id of the machine that has this software key.
 platform() {
 	python3 - "$share_a/$1.pub" <<-'PYTHON'
@@ -63,7 +68,8 @@ service_options() {
 # attested_pager [OPTION]..., and the VMM that waits; attested_source: each with the machine's own key.
 attested_pager() {
 	pager_start --evidence-key $share/b.key "$@"
-	guest_incoming
+	[ -n "${vmm_waits:-}" ] || guest_incoming
+	vmm_waits=
 }
 
 attested_source() {
@@ -99,14 +105,24 @@ signal_job() {
 # keys_are_guarded HOST JOB KEY: of a service in mid-move, its static key and its evidence's.
 keys_are_guarded() {
 	# before the services, which have -15
-	"$BED" run "$1" --timeout $((200 * patience)) -- nice -n -20 /usr/bin/python3 \
+	"$BED" run "$1" --timeout $((600 * patience)) -- nice -n -20 /usr/bin/python3 \
 		"$GMEM_TOP/tests/integration/lib/look.py" $share/$2.pid $share/$2.log $share/own.key $share/$3.key </dev/null
 }
 
 # Whatever still waits at B ends, and the VMM there with it.
 pager_end() {
-	[ -s "$share_b/pager.rc" ] || signal_job B pager "${1:-TERM}" 2>/dev/null	# it may be about to end
+	[ -s "$share_b/pager.rc" ] || signal_job B pager TERM 2>/dev/null	# it may be about to end
 	"$BED" wait B pager --timeout $((60 * patience))
 	"$BED" wait B vmm --timeout $((60 * patience))
-	on B rm -f $sock/pager.sock	# of one that was killed
+	[ -s "$share_b/vmm.rc" ] || fail "the VMM at B does not end with gmem-pager: $(tail -n1 "$share_b/vmm.log")"
+}
+
+# gmem-pager dies; the VMM at B keeps its VM, to which nothing has happened, for the next one.
+pager_dies() {
+	signal_job B pager KILL
+	"$BED" wait B pager --timeout $((60 * patience))
+	[ -s "$share_b/pager.rc" ] || fail "gmem-pager lives after SIGKILL"
+	[ ! -e "$share_b/vmm.rc" ] || fail "the VMM at B ended: $(tail -n1 "$share_b/vmm.log")"
+	on B rm -f $sock/pager.sock
+	vmm_waits=1
 }

@@ -4,7 +4,7 @@
 #
 # Names inside the hosts: /run/share is each host's $share_a or $share_b outside
 # (keys, logs, console, reports, state records); sockets are in /run/gmem.
-# Knobs: mem_mib, vcpus, guest_append, cipher, pager_program, connect.
+# Knobs: mem_mib, vcpus, guest_append, cipher, pager_program, connect, background_limit.
 
 mem_mib=${mem_mib:-256} vcpus=${vcpus:-2} guest_append=${guest_append:-} cipher=${cipher:-auto}
 pager_program=${pager_program:-gmem-pager}
@@ -14,6 +14,7 @@ share=/run/share sock=/run/gmem
 pager_port=7700
 pager_job=pager source_job=source	# what bed calls them: another name for each start
 connect=${connect:-10.77.0.2:$pager_port}
+background_limit=${background_limit:-0}
 
 # Two key pairs, each known to the other side; one ticket.
 move_identities() {
@@ -32,6 +33,11 @@ move_ticket() {
 	rm -f "$share_a/ticket" "$share_b/ticket"
 	expect "ticket" "$keygen" --id "$share_a/ticket"
 	cp "$share_a/ticket" "$share_b/ticket"
+}
+
+# The first digits of its id, as gmemctl takes them.
+ticket_id() {
+	head -c 8 "$share_a/ticket"
 }
 
 # wait_socket HOST PATH JOB: until it is there, or JOB has ended.
@@ -64,8 +70,15 @@ pager_start() {
 # source_start [OPTION]...: gmem-source on A.
 source_start() {
 	"$BED" spawn A $source_job -- nice -n -15 "$GMEM_BUILD/gmem-pager/gmem-source" --connect "$connect" \
-		--socket $sock/source.sock $(service_options) "$@" || fail "gmem-source does not start"
+		--socket $sock/source.sock $(service_options) --background-limit "$background_limit" "$@" ||
+		fail "gmem-source does not start"
 	wait_socket A $sock/source.sock $source_job
+}
+
+# What is left of the move comes as fast as it can.
+release() {
+	expect "the limit cannot be lifted" on A "$GMEM_BUILD/gmem-pager/gmemctl" --state-dir $share/state \
+		session limit "$(ticket_id)" 0
 }
 
 # guest_boot [OPTION]...: the VMM on A, with the guest of tests/vmm.

@@ -8,6 +8,7 @@ guest_more="nosoftlockup rcupdate.rcu_cpu_stall_suppress=1"
 export MIN_PAGES=4096
 mem_mib=${mem_mib:-160} peer_timeout_s=${peer_timeout_s:-6} resume_timeout_s=${resume_timeout_s:-300}
 . "$(dirname "$0")/lib/spoil.sh"
+background_limit=${background_limit:-$trickle}
 
 # The guest runs at B, and most of its memory is still at A.
 running_at_b() {
@@ -24,11 +25,12 @@ running_at_b() {
 
 # says HOST JOB SENTENCE [N]: its log has it, N times.
 says() {
-	local i log
+	local i n log
 
 	log=$("$BED" share "$1")/$2.log
 	for i in $(seq $((1800 * patience))); do
-		[ "$(grep -Ec -- "$3" "$log" 2>/dev/null)" -ge "${4:-1}" ] && return
+		n=$(grep -Ec -- "$3" "$log" 2>/dev/null)
+		[ "${n:-0}" -ge "${4:-1}" ] && return
 		[ -e "${log%.log}.rc" ] && break
 		sleep 0.1
 	done

@@ -6,6 +6,9 @@
 resume_timeout_s=${resume_timeout_s:-0}
 guest_append="gmem.write_mib=24 gmem.fixed_mib=${fixed_mib:-16} ${guest_more:-}"
 bend_port=7701
+# What goes wrong in mid-move must not come too late on a fast machine: as background_limit this is a page a second,
+# so that the stream alone would take hours, and the guest never asks for all that it has.  release() ends it.
+trickle=4K
 
 # bend OPTION OF wirebend...: somebody stands between source and pager.
 bend() {

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -14,6 +15,7 @@
 
 #include "check.h"
 #include "ledger.h"
+#include "notes.h"
 
 #define SOURCE ATTEST_INITIATOR
 #define DESTINATION ATTEST_RESPONDER
@@ -368,6 +370,111 @@ static void test_json(void)
 	close_dir();
 }
 
+/* A process that has the session, as far as gmemctl sees one. */
+struct streamer {
+	struct attest_session_record record;
+	bool obeys;
+	pthread_t thread;
+};
+
+static void *stream(void *arg)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	struct streamer *streamer = arg;
+	char name[RECORD_FILE_NAME_LEN], line[NOTES_LINE_MAX];
+	int lock_fd;
+
+	record_file_name(&streamer->record, name);
+	lock_fd = record_file_lock(dir_fd, name);
+	if (lock_fd < 0)
+		abort();
+	notes_put_limit(4096, 0, line);
+	notes_write(dir_fd, name, NOTES_LIMIT, line);
+	while (notes_read(dir_fd, name, NOTES_NEW_LIMIT, line) < 0 && notes_read(dir_fd, name, "end", line) < 0)
+		nanosleep(&pause, NULL);
+	if (streamer->obeys)
+		notes_write(dir_fd, name, NOTES_LIMIT, line);
+	notes_remove(dir_fd, name, NOTES_NEW_LIMIT);
+	/* Until it has been looked at. */
+	while (notes_read(dir_fd, name, "end", line) < 0)
+		nanosleep(&pause, NULL);
+	notes_remove(dir_fd, name, "end");
+	close(lock_fd);
+	return NULL;
+}
+
+static void begin_stream(struct streamer *streamer, bool obeys)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	char name[RECORD_FILE_NAME_LEN], line[NOTES_LINE_MAX];
+
+	*streamer = (struct streamer){ .record = put(SOURCE, S(GIVEN), NULL), .obeys = obeys };
+	record_file_name(&streamer->record, name);
+	pthread_create(&streamer->thread, NULL, stream, streamer);
+	while (notes_read(dir_fd, name, NOTES_LIMIT, line) < 0)
+		nanosleep(&pause, NULL);
+}
+
+static void end_stream(struct streamer *streamer)
+{
+	char name[RECORD_FILE_NAME_LEN];
+
+	record_file_name(&streamer->record, name);
+	CU_ASSERT_EQUAL(notes_write(dir_fd, name, "end", "now"), 0);
+	pthread_join(streamer->thread, NULL);
+	notes_remove(dir_fd, name, NOTES_LIMIT);
+}
+
+static void test_limit(void)
+{
+	struct streamer streamer;
+	struct json_object *object;
+
+	open_dir();
+	put(DESTINATION, S(RUNNING), NULL);
+	begin_stream(&streamer, true);
+	CU_ASSERT_EQUAL(ctl("-r source session show " TICKET), 0);
+	CHECK_CONTAINS(output, "limit       4K bytes/s\n");
+	CU_ASSERT_EQUAL(ctl("session limit " TICKET " 64M"), 0);	/* which role is clear */
+	CHECK_CONTAINS(output, "limit       64M bytes/s\n");
+	CHECK_CONTAINS(output, "state       GIVEN");
+	CU_ASSERT_EQUAL(ctl("-j -r source session show " TICKET), 0);
+	object = json_tokener_parse(output);
+	CU_ASSERT_EQUAL(json_object_get_uint64(json_object_object_get(object, "background_limit")), 64 << 20);
+	json_object_put(object);
+	end_stream(&streamer);
+	/* of a process that is gone nothing is shown */
+	CU_ASSERT_EQUAL(ctl("-r source session show " TICKET), 0);
+	CU_ASSERT_PTR_NULL(strstr(output, "limit "));
+	CU_ASSERT_EQUAL(ctl("-j -r source session show " TICKET), 0);
+	CHECK_CONTAINS(output, "\"background_limit\": null");
+	close_dir();
+}
+
+static void test_limit_refused(void)
+{
+	struct streamer streamer;
+
+	open_dir();
+	put(DESTINATION, S(RUNNING), NULL);
+	CU_ASSERT_EQUAL(ctl("session limit " TICKET " 64M"), 4);	/* no source here */
+	CU_ASSERT_EQUAL(ctl("-r destination session limit " TICKET " 64M"), 2);
+	CHECK_CONTAINS(output, "only a source has a background stream");
+	put(SOURCE, S(GIVEN), NULL);
+	CU_ASSERT_EQUAL(ctl("session limit " TICKET " 64M"), 2);
+	CHECK_CONTAINS(output, "no process has this session");
+	CU_ASSERT_EQUAL(ctl("session limit " TICKET), 1);
+	CHECK_CONTAINS(output, "takes one session and a rate");
+	CU_ASSERT_EQUAL(ctl("session limit " TICKET " 12"), 1);
+	CHECK_CONTAINS(output, "12: not a limit: it takes bytes a second");
+	CU_ASSERT_EQUAL(ctl("session limit " TICKET " 64M 1"), 1);
+	begin_stream(&streamer, false);
+	CU_ASSERT_EQUAL(ctl("session limit " TICKET " 64M"), 2);
+	CHECK_CONTAINS(output, "its move has ended");
+	end_stream(&streamer);
+	close_dir();
+}
+
 static const struct check checks[] = {
 	{ "each command in each state", test_each_command_in_each_state },
 	{ "what is recorded", test_what_is_recorded },
@@ -378,6 +485,8 @@ static const struct check checks[] = {
 	{ "the token is carried", test_token_is_carried },
 	{ "a damaged record", test_damaged_record },
 	{ "JSON", test_json },
+	{ "a limit for the stream", test_limit },
+	{ "a limit that is refused", test_limit_refused },
 	{ NULL, NULL },
 };
 

@@ -153,7 +153,7 @@ static void end(struct script *script, gmem_client *client)
 static void test_pager_comes_back(void)
 {
 	struct life lives[] = {
-		{ .phase = GMEM_PHASE_CONNECTING, .n_answers = 2 },
+		{ .phase = GMEM_PHASE_RUNNING, .n_answers = 2 },
 		{ .phase = GMEM_PHASE_RUNNING, .n_answers = 2, .attach_status = -ENXIO, .event = GMEM_PHASE_RUNNING },
 		{ .phase = GMEM_PHASE_RUNNING, .n_answers = 2, .event = GMEM_PHASE_COMPLETE },
 	};
@@ -174,6 +174,50 @@ static void test_pager_comes_back(void)
 	CU_ASSERT_EQUAL(lives[2].attach_flags, PROTO_ATTACH_AGAIN);
 	CU_ASSERT_EQUAL(lives[2].n_fds, 2);
 	CU_ASSERT_EQUAL(atomic_load(&n_sessions), 3);
+	end(&script, client);
+}
+
+/* Nothing has happened to a VM before START: it is handed over as for the first time, whoever comes. */
+static void test_pager_comes_before_start(void)
+{
+	struct life lives[] = {
+		{ .phase = GMEM_PHASE_CONNECTING, .n_answers = 2, .event = GMEM_PHASE_ACCEPTED },
+		/* somebody else's: what it says of its own move does not count */
+		{ .phase = GMEM_PHASE_COMPLETE, .n_answers = 2, .attach_status = -EEXIST, .event = GMEM_PHASE_COMPLETE },
+		{ .phase = GMEM_PHASE_CONNECTING, .n_answers = 2, .event = GMEM_PHASE_STARTED },
+		{ .phase = GMEM_PHASE_STARTED, .n_answers = 2, .event = GMEM_PHASE_COMPLETE },
+	};
+	enum gmem_phase phase = GMEM_PHASE_IDLE;
+	struct script script;
+	gmem_client *client = begin(&script, GMEM_ROLE_PAGER, lives, 4, -1);
+	int i;
+
+	for (i = 0; i < 2000 && lives[1].n_attach == 0; i++) {
+		CU_ASSERT_EQUAL(gmem_wait(client, GMEM_PHASE_STARTED, 20, &phase), -ETIMEDOUT);
+		CU_ASSERT_TRUE(phase <= GMEM_PHASE_ACCEPTED);
+	}
+	CU_ASSERT_EQUAL(gmem_wait(client, GMEM_PHASE_STARTED, 20000, &phase), 0);
+	CU_ASSERT_EQUAL(phase, GMEM_PHASE_STARTED);
+	CU_ASSERT_EQUAL(gmem_wait(client, GMEM_PHASE_COMPLETE, 20000, &phase), 0);
+	CU_ASSERT_EQUAL(lives[1].attach_flags, 0);
+	CU_ASSERT_EQUAL(lives[2].attach_flags, 0);
+	CU_ASSERT_EQUAL(lives[3].attach_flags, PROTO_ATTACH_AGAIN);
+	end(&script, client);
+}
+
+static void test_source_comes_before_start(void)
+{
+	struct life lives[] = {
+		{ .phase = GMEM_PHASE_ACCEPTED, .n_answers = 2 },
+		{ .phase = GMEM_PHASE_IDLE, .n_answers = 2, .event = GMEM_PHASE_COMPLETE },
+	};
+	struct script script;
+	gmem_client *client = begin(&script, GMEM_ROLE_SOURCE, lives, 2, -1);
+
+	CU_ASSERT_EQUAL(gmem_source_prepare(client), -EPIPE);
+	CU_ASSERT_EQUAL(gmem_wait(client, GMEM_PHASE_COMPLETE, 20000, NULL), 0);
+	CU_ASSERT_EQUAL(lives[1].attach_flags, 0);
+	CU_ASSERT_EQUAL(lives[1].n_attach, 1);
 	end(&script, client);
 }
 
@@ -237,12 +281,14 @@ static void test_start_again(void)
 	struct life alone[] = { { .phase = GMEM_PHASE_ACCEPTED, .n_answers = 2 } };
 
 	CU_ASSERT_EQUAL(start(in_doubt, 2, -1), 0);
+	CU_ASSERT_EQUAL(in_doubt[1].attach_flags, PROTO_ATTACH_AGAIN);
 	CU_ASSERT_EQUAL(in_doubt[1].n_states, 1);
 	CU_ASSERT_EQUAL(in_doubt[1].n_start, 1);
 	CU_ASSERT_EQUAL(start(given, 2, -1), 0);
 	CU_ASSERT_EQUAL(given[1].n_start, 0);
 	CU_ASSERT_EQUAL(start(offered, 2, -1), 0);
 	CU_ASSERT_EQUAL(offered[1].n_start, 1);
+	CU_ASSERT_EQUAL(offered[1].attach_flags, PROTO_ATTACH_AGAIN);
 	/* Whether START left, nobody can say. */
 	CU_ASSERT_EQUAL(start(alone, 1, 200), -EINPROGRESS);
 	CU_ASSERT_EQUAL(start(alone, 1, 0), -EINPROGRESS);
@@ -250,6 +296,8 @@ static void test_start_again(void)
 
 static const struct check checks[] = {
 	{ "gmem-pager comes back", test_pager_comes_back },
+	{ "gmem-pager comes before START", test_pager_comes_before_start },
+	{ "gmem-source comes before START", test_source_comes_before_start },
 	{ "nobody comes", test_nobody_comes },
 	{ "RUN was recorded", test_run_was_recorded },
 	{ "START again", test_start_again },
