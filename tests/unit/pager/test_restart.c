@@ -297,15 +297,63 @@ static void test_token_is_fetched(void)
 	duo_fini(&duo);
 }
 
-static bool ledger_comes_to_say(struct duo *duo, const char *role, const char *state)
+/* START had arrived, the guest did not run: neither process remembers it, and it comes again. */
+static void test_both_killed_in_doubt(void)
 {
-	for (int i = 0; i < 4000; i++) {
-		pager_tick(duo->pager);
-		if (duo_ledger_says(duo, role, state))
-			return true;
-		sleep_ms(5);
+	struct duo duo;
+
+	init(&duo);
+	add_state(&duo, "state");
+	CU_ASSERT_EQUAL_FATAL(duo_prepare(&duo), 0);
+	CU_ASSERT_EQUAL_FATAL(source_start(duo.source, &duo.states, duo.error, sizeof(duo.error)), 0);
+	CU_ASSERT_EQUAL_FATAL(duo_wait_pager(&duo, GMEM_PHASE_STARTED), GMEM_PHASE_STARTED);
+	kill_pager(&duo);
+	kill_source(&duo);
+	CU_ASSERT_TRUE(duo_ledger_says(&duo, "source", "IN_DOUBT"));
+	CU_ASSERT_TRUE(duo_ledger_says(&duo, "destination", "OFFERED"));
+	CU_ASSERT_TRUE(duo.source_vm.frozen);
+	CU_ASSERT_EQUAL_FATAL(attach_pager(&duo, true), 0);
+	CU_ASSERT_EQUAL(pager_run(duo.pager), -EINVAL);
+	CU_ASSERT_EQUAL_FATAL(attach_source(&duo, true), 0);
+	add_state(&duo, "state");
+	CU_ASSERT_EQUAL_FATAL(source_start(duo.source, &duo.states, duo.error, sizeof(duo.error)), 0);
+	CU_ASSERT_EQUAL_FATAL(duo_wait_pager(&duo, GMEM_PHASE_STARTED), GMEM_PHASE_STARTED);
+	CU_ASSERT_EQUAL(run_again(&duo), 0);
+	finish(&duo);
+}
+
+/* Killed after the freeze and before START: the record says OFFERED, the kernel says frozen. */
+static void killed_while_frozen(bool goes_on)
+{
+	struct duo duo;
+
+	init(&duo);
+	CU_ASSERT_EQUAL_FATAL(duo_prepare(&duo), 0);
+	kill_source(&duo);
+	duo.source_vm.frozen = true;
+	CU_ASSERT_TRUE(duo_ledger_says(&duo, "source", "OFFERED"));
+	CU_ASSERT_EQUAL_FATAL(attach_source(&duo, true), 0);
+	CU_ASSERT_TRUE(is_connected(&duo.source->session));
+	CU_ASSERT_EQUAL(duo_wait_source(&duo, GMEM_PHASE_ACCEPTED), GMEM_PHASE_ACCEPTED);
+	if (goes_on) {
+		CU_ASSERT_EQUAL_FATAL(duo_start(&duo), 0);
+		finish(&duo);
+		return;
 	}
-	return false;
+	/* ABORTED says that the guest runs here: so it has to. */
+	session_end(&duo.source->session, SESSION_LOCAL, -ECANCELED, "enough");
+	CU_ASSERT_EQUAL(duo_wait_source(&duo, GMEM_PHASE_COMPLETE), GMEM_PHASE_ABORTED);
+	CU_ASSERT_TRUE(duo_ledger_says(&duo, "source", "ABORTED"));
+	CU_ASSERT_FALSE(duo.source_vm.frozen);
+	CU_ASSERT_EQUAL(duo_wait_pager(&duo, GMEM_PHASE_COMPLETE), GMEM_PHASE_ABORTED);
+	CU_ASSERT_TRUE(duo_ledger_says(&duo, "destination", "ABORTED"));
+	duo_fini(&duo);
+}
+
+static void test_source_killed_while_frozen(void)
+{
+	killed_while_frozen(true);
+	killed_while_frozen(false);
 }
 
 /* COMPLETE is durable at the destination, and the connection ends in its place; the source dials where nobody is. */
@@ -319,9 +367,12 @@ static void complete_untold(struct duo *duo)
 	CU_ASSERT_EQUAL_FATAL(duo_start(duo), 0);
 	duo_choose_address(duo->address, sizeof(duo->address));		/* where the pager listens from now on */
 	atomic_store(&duo->pager_vm.populate_delay_us, 0);
-	CU_ASSERT_TRUE_FATAL(ledger_comes_to_say(duo, "destination", "COMPLETE"));
-	while (!bent_happened())
+	for (int i = 0; i < 4000 && !bent_happened(); i++) {
+		pager_tick(duo->pager);
 		sleep_ms(5);
+	}
+	CU_ASSERT_TRUE(bent_happened());
+	CU_ASSERT_TRUE_FATAL(duo_ledger_says(duo, "destination", "COMPLETE"));
 	kill_pager(duo);
 	CU_ASSERT_TRUE(duo_ledger_says(duo, "source", "GIVEN"));
 	CU_ASSERT_TRUE(duo->source_vm.frozen);
@@ -431,6 +482,8 @@ static const struct check checks[] = {
 	{ "the source killed three times while the guest runs", test_source_killed },
 	{ "both killed", test_both_killed },
 	{ "the source killed in doubt", test_source_killed_in_doubt },
+	{ "both killed in doubt", test_both_killed_in_doubt },
+	{ "the source killed while frozen, before START", test_source_killed_while_frozen },
 	{ "the pager killed between START and run", test_pager_killed_before_run },
 	{ "START again with another state", test_other_states_are_refused },
 	{ "both killed before START", test_killed_before_start },
