@@ -428,6 +428,7 @@ static void test_complete_and_nobody_asks(void)
 	struct duo duo;
 
 	complete_untold(&duo);
+	pager_stop(duo.pager);
 	duo.pager_config.resume_ms = 300;
 	kill_pager(&duo);
 	for (int i = 0; i < 4000 && !session_is_settled(&duo.pager->session); i++)
@@ -438,6 +439,7 @@ static void test_complete_and_nobody_asks(void)
 	CU_ASSERT_TRUE(duo_ledger_says(&duo, "destination", "COMPLETE"));
 	CU_ASSERT_TRUE(duo_ledger_says(&duo, "source", "GIVEN"));
 	CU_ASSERT_TRUE(duo.source_vm.frozen);
+	pager_stop(duo.pager);
 	duo.pager_config.resume_ms = 0;
 	kill_pager(&duo);
 	CU_ASSERT_EQUAL(attach_pager(&duo, true), -ENXIO);
