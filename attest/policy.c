@@ -8,9 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "file.h"
 #include "policy_int.h"
 
 #define NAME_MAX_LEN 64u
+#define TOO_LONG "longer than %u bytes; a policy is one short file, name the right one"
 
 int policy_complain(struct policy_target *target, const config_setting_t *setting, const char *format, ...)
 {
@@ -197,8 +199,19 @@ static int read_config(struct policy_target *target, const config_t *config)
 		ret = check_section(target, config, section, sections[i].bit);
 	}
 	if (!ret && !target->policy->kinds)
-		ret = policy_complain(target, NULL, "a section is needed: pinned, software, snp, tdx or tpm");
+		ret = policy_complain(target, NULL, "a section is needed: pinned, software, snp, tdx or tpm; "
+				      "there is none in it");
 	return ret;
+}
+
+/* @text ends with its first NUL. */
+static int complain_nul(struct policy_target *target, const char *text)
+{
+	unsigned int line = 1;
+
+	for (const char *at = text; *at; at++)
+		line += *at == '\n';
+	return policy_complain_line(target, text, line, "a NUL byte is in it; a policy is text, see gmem-policy(5)");
 }
 
 int policy_load(const char *text, size_t len, struct attest_policy *ret_policy,
@@ -211,11 +224,11 @@ int policy_load(const char *text, size_t len, struct attest_policy *ret_policy,
 	int ret;
 
 	if (len > ATTEST_POLICY_MAX_LEN) {
-		policy_complain(&target, NULL, "longer than %u bytes", ATTEST_POLICY_MAX_LEN);
+		policy_complain(&target, NULL, TOO_LONG, ATTEST_POLICY_MAX_LEN);
 		return -E2BIG;
 	}
 	if (memchr(text, '\0', len))
-		return policy_complain(&target, NULL, "a NUL is in it");
+		return complain_nul(&target, text);
 	copy = strndup(text, len);
 	if (!copy) {
 		policy_complain(&target, NULL, "out of memory");
@@ -229,13 +242,35 @@ int policy_load(const char *text, size_t len, struct attest_policy *ret_policy,
 	else if (config_read_string(&config, copy))
 		ret = read_config(&target, &config);
 	else
-		ret = policy_complain(&target, NULL, "line %d: %s", config_error_line(&config),
-				      config_error_text(&config));
+		ret = policy_complain_syntax(&target, copy, (unsigned int)config_error_line(&config),
+					     config_error_text(&config));
 	config_destroy(&config);
 	free(copy);
 	if (ret)
 		policy_fini(&policy);
 	else
 		*ret_policy = policy;
+	return ret;
+}
+
+int policy_load_file(const char *path, struct attest_policy *ret_policy, char ret_error[ATTEST_POLICY_ERROR_LEN])
+{
+	struct policy_target target = { .error = ret_error };
+	uint8_t *bytes;
+	size_t len;
+	int ret;
+
+	ret = file_read(path, ATTEST_POLICY_MAX_LEN, &bytes, &len);
+	if (ret) {
+		if (ret == -EFBIG)
+			policy_complain(&target, NULL, TOO_LONG, ATTEST_POLICY_MAX_LEN);
+		else if (ret == -EISDIR)
+			policy_complain(&target, NULL, "a folder; a policy is one file, name that");
+		else
+			policy_complain(&target, NULL, "cannot be read: %s", strerror(-ret));
+		return ret;
+	}
+	ret = policy_load((const char *)bytes, len, ret_policy, ret_error);
+	free(bytes);
 	return ret;
 }

@@ -21,7 +21,7 @@
 #include "tpm/policy.h"
 
 #define ATTEST_POLICY_MAX_LEN (64u * 1024u)
-#define ATTEST_POLICY_ERROR_LEN 200u
+#define ATTEST_POLICY_ERROR_LEN 280u
 #define ATTEST_POLICY_PINNED 1u		/* bit in kinds; the others are 1 << enum bundle_kind */
 #define PINNED_MAX_KEYS 8u
 
@@ -44,10 +44,12 @@ void policy_init(struct attest_policy *policy);
 void policy_fini(struct attest_policy *policy);
 /**
  * Read @text, which need not end with a NUL.  On success fini.  -EINVAL with a sentence in @ret_error, which begins
- * with "line N: " where the fault has one; -E2BIG, -ENOMEM likewise.
+ * with "line N: " where the fault has one (syntax: and with what stands there); -E2BIG, -ENOMEM likewise.
  */
 int policy_load(const char *text, size_t len, struct attest_policy *ret_policy,
 		char ret_error[ATTEST_POLICY_ERROR_LEN]);
+/** Of the file @path; -errno and a sentence, without the path, also if it is a folder or cannot be read. */
+int policy_load_file(const char *path, struct attest_policy *ret_policy, char ret_error[ATTEST_POLICY_ERROR_LEN]);
 /** The names of all entries, "snp.debug", in order; NULL from the last on.  Static. */
 const char *policy_entry_name(size_t index);
 

@@ -31,7 +31,16 @@ extern const struct policy_entry policy_entries[];
 __attribute__((format(printf, 3, 4)))
 int policy_complain(struct policy_target *target, const config_setting_t *setting, const char *format, ...);
 
-/** Before libconfig: files that it would open, numbers that it would cut short. */
+/** "line N: `what stands there`: " and the sentence; at most 60 characters of the line, only printable ones. */
+__attribute__((format(printf, 4, 5)))
+int policy_complain_line(struct policy_target *target, const char *text, unsigned int line, const char *format, ...);
+/** The same for what libconfig says, with what to do. */
+int policy_complain_syntax(struct policy_target *target, const char *text, unsigned int line, const char *what);
+
+/**
+ * Before libconfig: files that it would open, numbers that it would cut short, escapes that it does not know,
+ * comments and strings without an end, brackets that do not match.
+ */
 int policy_check_text(struct policy_target *target, const char *text);
 
 int policy_set_bool(struct policy_target *target, const struct policy_entry *entry, const config_setting_t *setting);

@@ -161,8 +161,6 @@ static int load_policy(const struct identity_files *files, const struct session_
 		       struct identity *identity, char *ret_error)
 {
 	char error[ATTEST_POLICY_ERROR_LEN];
-	uint8_t *bytes;
-	size_t len;
 	int r;
 
 	if (files->policy == NULL) {
@@ -172,11 +170,7 @@ static int load_policy(const struct identity_files *files, const struct session_
 		memcpy(identity->policy.pinned.keys[0], config->peer_key, ATTEST_KEY_LEN);
 		return 0;
 	}
-	r = file_read(files->policy, ATTEST_POLICY_MAX_LEN, &bytes, &len);
-	if (r < 0)
-		return fail(ret_error, r, "cannot load the policy %s: %s", files->policy, strerror(-r));
-	r = policy_load((const char *)bytes, len, &identity->policy, error);
-	free(bytes);
+	r = policy_load_file(files->policy, &identity->policy, error);
 	return r < 0 ? fail(ret_error, r, "the policy %s: %s", files->policy, error) : 0;
 }
 

@@ -11,12 +11,24 @@
 
 #define HEX_LEN (2u * ATTEST_ID_LEN)
 
+int idfile_parse(const char *text, size_t len, uint8_t ret_id[ATTEST_ID_LEN])
+{
+	uint8_t id[ATTEST_ID_LEN];
+	const char *end;
+	size_t id_len;
+
+	if (len < HEX_LEN || len > HEX_LEN + 1 || (len == HEX_LEN + 1 && text[HEX_LEN] != '\n'))
+		return -EINVAL;
+	if (sodium_hex2bin(id, sizeof(id), text, HEX_LEN, NULL, &id_len, &end) != 0 || id_len != sizeof(id) ||
+	    end != text + HEX_LEN)
+		return -EINVAL;
+	memcpy(ret_id, id, sizeof(id));
+	return 0;
+}
+
 int idfile_load(const char *path, uint8_t ret_id[ATTEST_ID_LEN])
 {
 	char text[HEX_LEN + 2];
-	uint8_t id[ATTEST_ID_LEN];
-	const char *end;
-	size_t len;
 	ssize_t n;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
@@ -29,13 +41,7 @@ int idfile_load(const char *path, uint8_t ret_id[ATTEST_ID_LEN])
 		return (int)n;
 	}
 	close(fd);
-	if ((size_t)n < HEX_LEN || (size_t)n > HEX_LEN + 1 || ((size_t)n == HEX_LEN + 1 && text[HEX_LEN] != '\n'))
-		return -EINVAL;
-	if (sodium_hex2bin(id, sizeof(id), text, HEX_LEN, NULL, &len, &end) != 0 || len != sizeof(id) ||
-	    end != text + HEX_LEN)
-		return -EINVAL;
-	memcpy(ret_id, id, sizeof(id));
-	return 0;
+	return idfile_parse(text, (size_t)n, ret_id);
 }
 
 int idfile_create(const char *path)

@@ -7,6 +7,9 @@
 
 #include <attest/attest.h>
 
+/* The @len bytes of such a file; the newline may be left out.  -EINVAL, and then @ret_id is as it was. */
+int idfile_parse(const char *text, size_t len, uint8_t ret_id[ATTEST_ID_LEN]);
+
 /* -EINVAL: not 64 hex digits and a newline; else -errno. */
 int idfile_load(const char *path, uint8_t ret_id[ATTEST_ID_LEN]);
 

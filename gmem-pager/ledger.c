@@ -299,6 +299,13 @@ static bool is_same_session(const struct attest_session_record *record, const st
 	       memcmp(record->peer_key, own->peer_key, ATTEST_KEY_LEN) == 0;
 }
 
+/* COMPLETE is over here and can still be told: to a source that has not heard it, and asks. */
+static bool may_resume(const struct attest_session_record *record)
+{
+	return !session_table_is_final(record->role, record->state) ||
+	       (record->role == ATTEST_RESPONDER && record->state == ATTEST_STATE_COMPLETE);
+}
+
 /* A record that nobody may go on with is left alone: "begin" finds that the ticket is burnt. */
 static int resume(struct ledger *ledger)
 {
@@ -317,8 +324,7 @@ static int resume(struct ledger *ledger)
 	if (fd < 0)
 		return fd;
 	if (record_file_load(ledger->dir_fd, name, &record) < 0 ||
-	    session_table_is_final(record.role, record.state) ||
-	    !is_same_session(&record, &ledger->session.record)) {
+	    !may_resume(&record) || !is_same_session(&record, &ledger->session.record)) {
 		close(fd);
 		return 0;
 	}

@@ -24,7 +24,7 @@ struct ledger_config {
 	uint8_t vm_id[ATTEST_ID_LEN];
 	uint8_t peer_key[ATTEST_KEY_LEN];	/* the peer's pinned public key */
 	const struct attest_keypair *keypair;	/* for the abort token; NULL: none is given or believed */
-	bool resume;				/* go on with this session's record, if it has one that is open */
+	bool resume;				/* go on with this session's record, if it has one that is open or COMPLETE */
 };
 
 struct ledger;

@@ -24,11 +24,11 @@ static int pager_connect(struct session *session, const struct link_config *conf
 	return r;
 }
 
-static void send_complete(struct pager *pager)
+void pager_send_complete(struct pager *pager, uint64_t n_pages)
 {
 	uint8_t body[COMPLETE_LEN];
 
-	wire_put64(body, pager->guest->layout->n_pages);
+	wire_put64(body, n_pages);
 	(void)session_send_op(&pager->session, ATTEST_LANE_CONTROL, ATTEST_OP_COMPLETE, body, sizeof(body));
 }
 
@@ -56,7 +56,9 @@ static int pager_connected(struct session *session)
 	pthread_mutex_unlock(&session->lock);
 	switch (state) {
 	case ATTEST_STATE_COMPLETE:
-		send_complete(pager);
+		/* Without a guest the number of pages is not known before MANIFEST has come. */
+		if (!pager->only_tells)
+			pager_send_complete(pager, pager->guest->layout->n_pages);
 		return 0;
 	case ATTEST_STATE_ABORTED:
 		session_tell_abort(session, "the move was aborted here before the guest ran");
@@ -181,6 +183,17 @@ int pager_new(const struct session_config *config, struct pager **ret_pager, cha
 		pager_free(pager);
 		return r;
 	}
+	pager->only_tells = ledger_state(pager->session.ledger) == ATTEST_STATE_COMPLETE;
+	if (pager->only_tells) {
+		log_info("this move is COMPLETE: only its source is waited for, to be told so; another move needs a new "
+			 "ticket");
+		r = session_connect(&pager->session);
+	}
+	if (r < 0) {
+		snprintf(ret_error, error_len, "cannot start threads: %s", strerror(-r));
+		pager_free(pager);
+		return r;
+	}
 	*ret_pager = pager;
 	return 0;
 }
@@ -209,6 +222,11 @@ int pager_attach(struct pager *pager, struct backend *backend, const struct gmem
 	if (pager->guest != NULL)
 		return -EALREADY;
 	r = session_check_attach(&pager->session, ret_error, error_len);
+	/* The guest has every page: nothing of the VM is needed any more, and its VMM hears that. */
+	if (r == 0 && pager->only_tells) {
+		backend->ops->close(backend);
+		return 0;
+	}
 	if (r == 0)
 		r = guest_new(backend, regions, n_regions, true, &pager->guest, ret_error, error_len);
 	if (r < 0)
@@ -340,7 +358,7 @@ static void complete(struct pager *pager)
 			    session->config->state_dir, strerror(-r));
 	if (!done)
 		return;
-	send_complete(pager);
+	pager_send_complete(pager, pager->guest->layout->n_pages);
 	log_info("complete: %llu pages are present", (unsigned long long)atomic_load(&session->stats.pages_total));
 }
 

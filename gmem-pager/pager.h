@@ -19,6 +19,7 @@
 struct pager {
 	struct session session;			/* first: end_phase() and others get here from it */
 	struct transport_listener *listener;
+	bool only_tells;			/* COMPLETE since the process before: no guest, a source to tell */
 	struct guest *guest;			/* set by pager_attach() */
 	_Atomic(struct manifest *) manifest;	/* set when START came */
 	struct states states;			/* control thread until STARTED, then read only */
@@ -43,7 +44,8 @@ void pager_free(struct pager *pager);
 
 /*
  * Take over @backend (on success) and begin to accept the source.  Everything
- * must be missing.  @regions: as checked by gmem_attach().
+ * must be missing.  @regions: as checked by gmem_attach().  Where the record says COMPLETE
+ * the source is accepted since pager_new(), and nothing is done with the VM.
  */
 int pager_attach(struct pager *pager, struct backend *backend, const struct gmem_region *regions, size_t n_regions,
 		 char *ret_error, size_t error_len);
@@ -64,6 +66,9 @@ void pager_stop(struct pager *pager);
 void pager_progress(struct pager *pager, struct gmem_progress *ret_progress);
 
 /* ---- between the files of the pager ---- */
+
+/* COMPLETE on control; @n_pages: the number in START. */
+void pager_send_complete(struct pager *pager, uint64_t n_pages);
 
 /* A record of STATE, MANIFEST or START. */
 int pager_start_record(struct pager *pager, const struct attest_record *record, const uint8_t *body);

@@ -65,6 +65,11 @@ static void go_on(struct session *session)
 	case ATTEST_STATE_RUNNING:
 		session->phase = GMEM_PHASE_RUNNING;
 		break;
+	case ATTEST_STATE_COMPLETE:	/* of a destination: its source may not have heard it */
+		session->phase = GMEM_PHASE_COMPLETE;
+		session->ended = session->untold = true;
+		session->ended_us = stats_now_us();
+		break;
 	default:
 		session->phase = GMEM_PHASE_CONNECTING;
 	}

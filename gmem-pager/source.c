@@ -188,6 +188,7 @@ static enum gmem_phase source_end_phase(struct session *session, enum session_ca
 					size_t error_len)
 {
 	struct source *source = (struct source *)session;
+	int r;
 
 	if (session->phase == GMEM_PHASE_RUNNING) {
 		append(error, error_len, "; the destination has run, the VM stays frozen and must not run here again");
@@ -202,6 +203,12 @@ static enum gmem_phase source_end_phase(struct session *session, enum session_ca
 	if (ledger_state(session->ledger) == ATTEST_STATE_OFFERED &&
 	    ledger_event(session->ledger, session_end_event(cause)) < 0)
 		log_warn("cannot record ABORTED in %s", session->config->state_dir);
+	/* The process before this one may have frozen it; START has not left, so it goes on here. */
+	if (ledger_was_resumed(session->ledger) && source->guest != NULL) {
+		r = source->guest->backend->ops->thaw(source->guest->backend);
+		if (r < 0 && r != -EINVAL)
+			append(error, error_len, "; and the VM cannot be thawed");
+	}
 	return GMEM_PHASE_ABORTED;
 }
 

@@ -53,17 +53,8 @@ static void print_json(const struct verdict *verdict, bool believed)
 static int load_policy(const char *path, struct attest_policy *ret_policy)
 {
 	char error[ATTEST_POLICY_ERROR_LEN];
-	uint8_t *bytes;
-	size_t len;
-	int ret;
 
-	ret = tool_read(path, &bytes, &len);
-	if (ret)
-		return ret;
-	if (policy_load((const char *)bytes, len, ret_policy, error))
-		ret = tool_fail(TOOL_UNREADABLE, "%s: %s", path, error);
-	free(bytes);
-	return ret;
+	return policy_load_file(path, ret_policy, error) ? tool_fail(TOOL_UNREADABLE, "%s: %s", path, error) : 0;
 }
 
 static int load_trust(const struct wanted *wanted, struct trust *trust)

@@ -184,7 +184,8 @@ static bool serve(struct service *service, int vmm)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct backend *backend = NULL;
-	struct service_config config = { .opaque = &backend, .open_backend = open_backend };
+	static struct session session;	/* of which only what ATTACH says is written */
+	struct service_config config = { .opaque = &backend, .open_backend = open_backend, .session = &session };
 	struct service service = { .config = &config, .incoming_status = 0 };
 	static uint8_t buffer[PROTO_MESSAGE_MAX];
 	int fds[2], before, after;

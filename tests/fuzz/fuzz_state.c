@@ -3,7 +3,9 @@
  * fuzz_state: STATE, MANIFEST and START as the destination reads them.  Input:
  * records, each a byte of operation, a 16-bit length and a body.  START is taken
  * once, with the manifest that it names and every state whole, or not at all; what
- * comes after it may repeat the manifest, and change nothing.
+ * comes after it may repeat the manifest, and change nothing.  With the highest bit in
+ * the first byte the move is COMPLETE already and there is no guest: a whole manifest
+ * is answered with COMPLETE, and nothing else happens.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -20,6 +22,7 @@ static const struct gmem_region regions[2] = {
 static struct guest guest;
 static enum gmem_phase phase;
 static bool has_manifest, has_start, ended;
+static unsigned int n_told;
 
 /* ---- what start.c asks of the session ---- */
 
@@ -50,6 +53,12 @@ void session_end(struct session *session, enum session_cause cause, int status, 
 int session_thread(pthread_t *ret_thread, void *(*run)(void *), void *arg)
 {
 	return 0;
+}
+
+void pager_send_complete(struct pager *pager, uint64_t n_pages)
+{
+	FUZZ_NEED(pager->only_tells && pager->manifest_have == pager->manifest_len && pager->manifest_len >= 16);
+	n_told++;
 }
 
 void *pager_fault_thread(void *pager)
@@ -108,6 +117,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	pager->guest = &guest;
 	phase = GMEM_PHASE_ACCEPTED;
 	has_manifest = has_start = ended = false;
+	n_told = 0;
+	if (size && data[0] & 0x80) {
+		pager->only_tells = pager->session.ended = true;
+		pager->guest = NULL;
+	}
 	while (size >= 3 && r == 0) {
 		static const enum attest_op ops[] = { ATTEST_OP_STATE, ATTEST_OP_MANIFEST, ATTEST_OP_START };
 		uint8_t *body;
@@ -126,6 +140,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (phase == GMEM_PHASE_STARTED)
 		check_started(pager);
+	FUZZ_NEED(!pager->only_tells || (n_told <= 1 && !has_start && !atomic_load(&pager->manifest)));
 	manifest_free(atomic_load(&pager->manifest));
 	free(pager->manifest_bytes);
 	states_fini(&pager->states);
@@ -165,6 +180,9 @@ void fuzz_seeds(void (*emit)(const char *name, const uint8_t *data, size_t size)
 	n += add_manifest(seed + n, bytes, len);
 	n += add(seed + n, 2, start, sizeof(start), "", 0);
 	emit("no-states", seed, n);
+	seed[0] = 0x82;		/* modulo 3 still a MANIFEST */
+	emit("only-tells", seed, n);
+	seed[0] = 1;
 	start[40] = 1;
 	n = add(seed, 0, state, sizeof(state), "12", 2);
 	state[12] = 2;

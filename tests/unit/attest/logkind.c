@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <attest/bundle.h>
+#include <attest/evidence.h>
 #include <attest/parse.h>
 
 static uint8_t log_byte(size_t at)
@@ -34,10 +34,13 @@ static int provide(void *opaque, const struct attest_binding *binding, uint8_t *
 	static const uint8_t item[352] = { 1 };
 	struct logkind *kind = opaque;
 	struct bundle bundle = { .kind = BUNDLE_TPM };
-	uint8_t announced[BUNDLE_LONG_LOG_LEN], *log;
+	uint8_t announced[BUNDLE_LONG_LOG_LEN], digest[WIRE_DIGEST_LEN], *log;
 	struct parse_writer writer;
+	int ret;
 
-	bundle.items[BUNDLE_TPM_QUOTE] = bundle.items[BUNDLE_TPM_SIGNATURE] = (struct bundle_item){ item, 64 };
+	evidence_binding_digest(binding, digest);
+	bundle.items[BUNDLE_TPM_QUOTE] = (struct bundle_item){ digest, sizeof(digest) };
+	bundle.items[BUNDLE_TPM_SIGNATURE] = (struct bundle_item){ item, 64 };
 	bundle.items[BUNDLE_TPM_KEY] = (struct bundle_item){ item, 64 };
 	bundle.items[BUNDLE_TPM_PCRS] = (struct bundle_item){ item, sizeof(item) };
 	if (kind->log_len) {
@@ -50,7 +53,12 @@ static int provide(void *opaque, const struct attest_binding *binding, uint8_t *
 		crypto_hash_sha256(parse_put(&writer, 32), log, kind->log_len);
 		free(log);
 	}
-	return bundle_write(&bundle, ret_evidence, len);
+	ret = bundle_write(&bundle, ret_evidence, len);
+	if (ret)
+		return ret;
+	memcpy(kind->evidence, ret_evidence, *len);
+	kind->evidence_len = *len;
+	return 0;
 }
 
 static int provide_log(void *opaque, const uint8_t *evidence, size_t len, uint8_t **ret_log, size_t *ret_log_len)
@@ -72,9 +80,15 @@ static int provide_log(void *opaque, const uint8_t *evidence, size_t len, uint8_
 static int verify(void *opaque, const struct attest_binding *binding, const uint8_t *evidence, size_t len,
 		  char *ret_reason, size_t reason_len)
 {
+	uint8_t digest[WIRE_DIGEST_LEN];
 	struct logkind *kind = opaque;
+	struct bundle bundle;
 
 	kind->n_verified++;
+	evidence_binding_digest(binding, digest);
+	if (bundle_parse(evidence, len, &bundle) || bundle.items[BUNDLE_TPM_QUOTE].len != sizeof(digest) ||
+	    memcmp(bundle.items[BUNDLE_TPM_QUOTE].data, digest, sizeof(digest)))
+		return -EACCES;
 	return kind->refuse ? -EACCES : 0;
 }
 

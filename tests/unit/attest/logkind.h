@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * logkind: evidence that announces a log of any length, for the handshake alone:
- * a TPM bundle whose items mean nothing.  It is believed if the test says so.
+ * a TPM bundle with the binding digest in place of the quote and other items that
+ * mean nothing.  With this handshake's digest it is believed if the test says so.
  */
 #ifndef TESTS_ATTEST_LOGKIND_H
 #define TESTS_ATTEST_LOGKIND_H
 
 #include <attest/attest.h>
+#include <attest/bundle.h>
 
 struct logkind {
 	uint32_t log_len;		/* announced; 0: no log */
@@ -17,6 +19,8 @@ struct logkind {
 	unsigned int n_verified, n_given, n_judged;
 	size_t seen_len;		/* of the last log that was judged */
 	bool seen_right;
+	uint8_t evidence[BUNDLE_MAX_LEN];	/* what provide() gave last */
+	size_t evidence_len;
 };
 
 extern const struct attest_evidence_ops logkind_ops;

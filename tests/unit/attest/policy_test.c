@@ -120,9 +120,30 @@ static const struct {
 	{ "snp: { floor: { rome: { }; }; };", "line 1: snp.floor.rome: no such entry" },
 	{ "software: {\n allow = 1;\n};", "line 2: software.allow: true or false" },
 	{ "software: {\n allow = true\n};", "line 1: software: keys are needed" },
-	{ "software: { allow = true; allow = false; };", "line 1: duplicate" },
-	{ "software: { allow = true;", "line 1: syntax error" },
-	{ "@include \"/etc/passwd\"\n", "@include is not taken" },
+	{ "software: { allow = true; allow = false; };",
+	  "line 1: `software: { allow = true; allow = false; };`: duplicate setting name; the entry stands above already" },
+	{ "software: {\n  allow = true;\n", "line 1: `software: {`: the { here is not closed" },
+	{ "software: {\n  allow = true; };\n  };\n", "line 3: `};`: the } closes nothing" },
+	{ "software: {\n  keys = [ \"\" );\n};", "line 2: `keys = [ \"\" );`: the ) closes a [ of line 2" },
+	{ "software: {\n  keys = [\n};", "line 3: `};`: the } closes a [ of line 2" },
+	{ "software: {\n  allow = true 1;\n};", "line 2: `allow = true 1;`: syntax error; look here" },
+	{ "software: {\n  allow true;\n};", "line 2: `allow true;`: syntax error; look here" },
+	{ "software: { };\nallow =", "line 2: `allow =`: syntax error; look here" },
+	{ "software: { };\nallow =\n\n", "line 4: (nothing): syntax error; look here" },
+	{ "snp: { vmpls = [ 0, \"1\" ]; };",
+	  "line 1: `snp: { vmpls = [ 0, \"1\" ]; };`: mismatched element type in array; the values" },
+	{ "\n\t\033[31m\240 = 1 2;", "line 2: `?[31m? = 1 2;`: " },
+	{ "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffff = 1 2 3;\n",
+	  "line 1: `aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffff...`: syntax error" },
+	{ "snp: { csp_id = \"a\\qb\"; };", "line 1: `snp: { csp_id = \"a\\qb\"; };`: a \\ in a string" },
+	{ "snp: { csp_id = \"a\\x4\"; };", "line 1: `snp: { csp_id = \"a\\x4\"; };`: a \\ in a string" },
+	{ "snp: {\ncsp_id = \"a\\x00b\"; };", "line 2: `csp_id = \"a\\x00b\"; };`: a \\ in a string" },
+	{ "snp: {\ncsp_id = \"a\n\\", "line 3: `\\`: a \\ in a string" },
+	{ "snp: {\ncsp_id = \"a\n; };\n", "line 2: `csp_id = \"a`: a string begins here and does not end" },
+	{ "software: { };\n/* tdx: { };\n", "line 2: `/* tdx: { };`: a comment begins here and does not end" },
+	{ "a:{a:{a:{a:{a:{a:{a:{a:{a:{a:{a:{a:{a:{a:{a:{a:{a:{", "line 1: `a:{a:{a:{" },
+	{ "@include \"/etc/passwd\"\n", "line 1: `@include \"/etc/passwd\"`: @include is not taken" },
+	{ "software: { };\n# @include \"x\"", "line 2: `# @include \"x\"`: @include is not taken" },
 	{ "pinned: { };", "line 1: pinned: keys are needed" },
 	{ "pinned: { keys = [ ]; };", "line 1: pinned.keys: 1 to 8 values" },
 	{ "pinned: { keys = [ \"11\" ]; };", "line 1: pinned.keys: 64 hex digits" },
@@ -184,7 +205,50 @@ static void what_is_wrong_is_said_with_its_line(void)
 	}
 	CHECK_LOOP_END();
 	CU_ASSERT_EQUAL(policy.kinds, 77);	/* untouched */
-	CU_ASSERT_EQUAL(policy_load("software: { };\0", 15, &policy, error), -EINVAL);
+	CU_ASSERT_EQUAL(policy_load("software: { };\n a\0b\n", 20, &policy, error), -EINVAL);
+	CU_ASSERT_STRING_EQUAL(error, "line 2: `a`: a NUL byte is in it; a policy is text, see gmem-policy(5)");
+}
+
+/* Values and strings may follow each other without a ; in between: nothing else can be meant. */
+static void what_libconfig_takes_is_taken(void)
+{
+	CU_ASSERT_EQUAL(load("software: { allow = true keys = \"" H32 "\" }"), 0);
+	CU_ASSERT_TRUE(policy.software.allow && policy.software.n_keys == 1);
+	policy_fini(&policy);
+	CU_ASSERT_EQUAL(load("pinned: { keys = \"1111\"\n\"11111111111111111111111111111111111111111111111111111111\" "
+			     "\"11\\x31\\x31\"; }"), 0);
+	CU_ASSERT_EQUAL(policy.pinned.keys[0][31], 0x11);
+	policy_fini(&policy);
+}
+
+static int load_file(const char *path)
+{
+	error[0] = '\0';
+	return policy_load_file(path, &policy, error);
+}
+
+static void files_that_are_none(void)
+{
+	char path[] = "/tmp/gmem-test-policy-XXXXXX";
+	int fd = mkstemp(path);
+
+	CU_ASSERT_FATAL(fd >= 0);
+	CU_ASSERT_EQUAL(load_file(path), -EINVAL);
+	CU_ASSERT_EQUAL(strncmp(error, "a section is needed", 19), 0);
+	/* sparse; and nothing of it is kept in memory but what is allowed and one byte */
+	CU_ASSERT_EQUAL_FATAL(ftruncate(fd, 100 << 20), 0);
+	CU_ASSERT_EQUAL(load_file(path), -EFBIG);
+	CU_ASSERT_STRING_EQUAL(error, "longer than 65536 bytes; a policy is one short file, name the right one");
+	CU_ASSERT_EQUAL_FATAL(ftruncate(fd, 0), 0);
+	CU_ASSERT_EQUAL(dprintf(fd, "software: { };"), 14);
+	CU_ASSERT_EQUAL(load_file(path), 0);
+	policy_fini(&policy);
+	close(fd);
+	unlink(path);
+	CU_ASSERT_EQUAL(load_file(path), -ENOENT);
+	CU_ASSERT_STRING_EQUAL(error, "cannot be read: No such file or directory");
+	CU_ASSERT_EQUAL(load_file("/tmp"), -EISDIR);
+	CU_ASSERT_STRING_EQUAL(error, "a folder; a policy is one file, name that");
 }
 
 static void too_long_is_said(void)
@@ -243,6 +307,8 @@ int main(void)
 		{ "sections keep secure defaults", sections_keep_secure_defaults },
 		{ "entries reach their fields", entries_reach_their_fields },
 		{ "what is wrong is said with its line", what_is_wrong_is_said_with_its_line },
+		{ "what libconfig takes is taken", what_libconfig_takes_is_taken },
+		{ "files that are none", files_that_are_none },
 		{ "too long is said", too_long_is_said },
 		{ "examples are policies", examples_are_policies },
 		{ NULL, NULL },

@@ -95,7 +95,11 @@ want 2 'report-data is needed' "$attest" check on.policy evidence
 want 2 'hex digits' "$attest" check on.policy evidence --report-data 12
 want 2 '--time' "$attest" check on.policy evidence --report-data "$digest" --time now
 want 3 'line 3: software.kees' "$attest" check bad.policy evidence --report-data "$digest"
-want 3 'cannot read' "$attest" check nothing evidence --report-data "$digest"
+want 3 '^gmem-attest: nothing: cannot be read' "$attest" check nothing evidence --report-data "$digest"
+want 3 'a folder; a policy is one file' "$attest" check . evidence --report-data "$digest"
+printf 'software: {\n\tallow = true 1;\n};\n' > syntax.policy
+want 3 'syntax.policy: line 2: .allow = true 1;.: syntax error; look here' "$attest" check syntax.policy evidence \
+	--report-data "$digest"
 want 3 'cannot read' "$attest" check on.policy nothing --report-data "$digest"
 want 3 'cannot read nothing' "$attest" check on.policy evidence --report-data "$digest" --log nothing
 want 3 'no TDX collateral' "$attest" check on.policy evidence --report-data "$digest" --collateral issuer.pub

@@ -306,7 +306,7 @@ static void test_bad_files(void)
 	not_loaded(-EINVAL, "line 2: software.allow");
 	set_up();
 	name(&world.files[1].policy, "nothing");
-	not_loaded(-ENOENT, "cannot load the policy");
+	not_loaded(-ENOENT, "cannot be read: No such file");
 	set_up();
 	name(&world.files[1].issuer, "nothing");
 	not_loaded(-ENOENT, "issuer's public key");

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <time.h>
 
+#include "bent.h"
 #include "check.h"
 #include "duo.h"
 
@@ -296,6 +297,155 @@ static void test_token_is_fetched(void)
 	duo_fini(&duo);
 }
 
+/* START had arrived, the guest did not run: neither process remembers it, and it comes again. */
+static void test_both_killed_in_doubt(void)
+{
+	struct duo duo;
+
+	init(&duo);
+	add_state(&duo, "state");
+	CU_ASSERT_EQUAL_FATAL(duo_prepare(&duo), 0);
+	CU_ASSERT_EQUAL_FATAL(source_start(duo.source, &duo.states, duo.error, sizeof(duo.error)), 0);
+	CU_ASSERT_EQUAL_FATAL(duo_wait_pager(&duo, GMEM_PHASE_STARTED), GMEM_PHASE_STARTED);
+	kill_pager(&duo);
+	kill_source(&duo);
+	CU_ASSERT_TRUE(duo_ledger_says(&duo, "source", "IN_DOUBT"));
+	CU_ASSERT_TRUE(duo_ledger_says(&duo, "destination", "OFFERED"));
+	CU_ASSERT_TRUE(duo.source_vm.frozen);
+	CU_ASSERT_EQUAL_FATAL(attach_pager(&duo, true), 0);
+	CU_ASSERT_EQUAL(pager_run(duo.pager), -EINVAL);
+	CU_ASSERT_EQUAL_FATAL(attach_source(&duo, true), 0);
+	add_state(&duo, "state");
+	CU_ASSERT_EQUAL_FATAL(source_start(duo.source, &duo.states, duo.error, sizeof(duo.error)), 0);
+	CU_ASSERT_EQUAL_FATAL(duo_wait_pager(&duo, GMEM_PHASE_STARTED), GMEM_PHASE_STARTED);
+	CU_ASSERT_EQUAL(run_again(&duo), 0);
+	finish(&duo);
+}
+
+/* Killed after the freeze and before START: the record says OFFERED, the kernel says frozen. */
+static void killed_while_frozen(bool goes_on)
+{
+	struct duo duo;
+
+	init(&duo);
+	CU_ASSERT_EQUAL_FATAL(duo_prepare(&duo), 0);
+	kill_source(&duo);
+	duo.source_vm.frozen = true;
+	CU_ASSERT_TRUE(duo_ledger_says(&duo, "source", "OFFERED"));
+	CU_ASSERT_EQUAL_FATAL(attach_source(&duo, true), 0);
+	CU_ASSERT_TRUE(is_connected(&duo.source->session));
+	CU_ASSERT_EQUAL(duo_wait_source(&duo, GMEM_PHASE_ACCEPTED), GMEM_PHASE_ACCEPTED);
+	if (goes_on) {
+		CU_ASSERT_EQUAL_FATAL(duo_start(&duo), 0);
+		finish(&duo);
+		return;
+	}
+	/* ABORTED says that the guest runs here: so it has to. */
+	session_end(&duo.source->session, SESSION_LOCAL, -ECANCELED, "enough");
+	CU_ASSERT_EQUAL(duo_wait_source(&duo, GMEM_PHASE_COMPLETE), GMEM_PHASE_ABORTED);
+	CU_ASSERT_TRUE(duo_ledger_says(&duo, "source", "ABORTED"));
+	CU_ASSERT_FALSE(duo.source_vm.frozen);
+	CU_ASSERT_EQUAL(duo_wait_pager(&duo, GMEM_PHASE_COMPLETE), GMEM_PHASE_ABORTED);
+	CU_ASSERT_TRUE(duo_ledger_says(&duo, "destination", "ABORTED"));
+	duo_fini(&duo);
+}
+
+static void test_source_killed_while_frozen(void)
+{
+	killed_while_frozen(true);
+	killed_while_frozen(false);
+}
+
+/* COMPLETE is durable at the destination, and the connection ends in its place; the source dials where nobody is. */
+static void complete_untold(struct duo *duo)
+{
+	init(duo);
+	duo->pager_config.transport = &bent_transport;
+	bent_set(ATTEST_LANE_CONTROL, ATTEST_OP_COMPLETE, 0, BENT_CUT);
+	atomic_store(&duo->pager_vm.populate_delay_us, 20000);
+	CU_ASSERT_EQUAL_FATAL(duo_prepare(duo), 0);
+	CU_ASSERT_EQUAL_FATAL(duo_start(duo), 0);
+	duo_choose_address(duo->address, sizeof(duo->address));		/* where the pager listens from now on */
+	atomic_store(&duo->pager_vm.populate_delay_us, 0);
+	for (int i = 0; i < 4000 && !bent_happened(); i++) {
+		pager_tick(duo->pager);
+		sleep_ms(5);
+	}
+	CU_ASSERT_TRUE(bent_happened());
+	CU_ASSERT_TRUE_FATAL(duo_ledger_says(duo, "destination", "COMPLETE"));
+	kill_pager(duo);
+	CU_ASSERT_TRUE(duo_ledger_says(duo, "source", "GIVEN"));
+	CU_ASSERT_TRUE(duo->source_vm.frozen);
+}
+
+/* Another process, where the source dials. */
+static void kill_pager_and_listen(struct duo *duo)
+{
+	pager_stop(duo->pager);
+	strcpy(duo->address, duo->source_address);
+	kill_pager(duo);
+}
+
+/* The new process has no VM, and needs none: it says COMPLETE to the source, and is done. */
+static void told(struct duo *duo)
+{
+	CU_ASSERT_EQUAL(duo_wait_source(duo, GMEM_PHASE_COMPLETE), GMEM_PHASE_COMPLETE);
+	CU_ASSERT_TRUE(duo_ledger_says(duo, "source", "RELEASED"));
+	for (int i = 0; i < 4000 && !session_is_settled(&duo->pager->session); i++)
+		sleep_ms(5);
+	CU_ASSERT_TRUE(session_is_settled(&duo->pager->session));
+	CU_ASSERT_EQUAL(session_get_phase(&duo->pager->session, NULL, NULL), GMEM_PHASE_COMPLETE);
+	finish(duo);
+}
+
+static void test_complete_is_told_by_another_process(void)
+{
+	struct duo duo;
+
+	complete_untold(&duo);
+	CU_ASSERT_FALSE(session_is_settled(&duo.pager->session));
+	CU_ASSERT_TRUE(duo_ledger_says(&duo, "source", "GIVEN"));
+	kill_pager_and_listen(&duo);
+	told(&duo);
+
+	/* once more killed before it could say it, and the source, too; the VMM comes again */
+	complete_untold(&duo);
+	kill_source(&duo);
+	kill_pager_and_listen(&duo);
+	CU_ASSERT_EQUAL(attach_pager(&duo, false), -EEXIST);
+	CHECK_CONTAINS(duo.error, "another VMM");
+	CU_ASSERT_EQUAL(attach_pager(&duo, true), 0);
+	CU_ASSERT_EQUAL(attach_pager(&duo, true), 0);
+	CU_ASSERT_EQUAL(pager_run(duo.pager), -ECANCELED);
+	CU_ASSERT_EQUAL_FATAL(attach_source(&duo, true), 0);
+	told(&duo);
+}
+
+/* Nobody asks: it ends by itself, and says COMPLETE; without --resume-timeout it is a used ticket as ever. */
+static void test_complete_and_nobody_asks(void)
+{
+	struct gmem_progress progress;
+	struct duo duo;
+
+	complete_untold(&duo);
+	pager_stop(duo.pager);
+	duo.pager_config.resume_ms = 300;
+	kill_pager(&duo);
+	for (int i = 0; i < 4000 && !session_is_settled(&duo.pager->session); i++)
+		sleep_ms(5);
+	CU_ASSERT_TRUE(session_is_settled(&duo.pager->session));
+	pager_progress(duo.pager, &progress);
+	CU_ASSERT_EQUAL(progress.phase, GMEM_PHASE_COMPLETE);
+	CU_ASSERT_TRUE(duo_ledger_says(&duo, "destination", "COMPLETE"));
+	CU_ASSERT_TRUE(duo_ledger_says(&duo, "source", "GIVEN"));
+	CU_ASSERT_TRUE(duo.source_vm.frozen);
+	pager_stop(duo.pager);
+	duo.pager_config.resume_ms = 0;
+	kill_pager(&duo);
+	CU_ASSERT_EQUAL(attach_pager(&duo, true), -ENXIO);
+	duo_fini(&duo);
+}
+
 /* Another VM, another session, a VM that has run since, two processes at a time. */
 static void test_refused(void)
 {
@@ -334,10 +484,14 @@ static const struct check checks[] = {
 	{ "the source killed three times while the guest runs", test_source_killed },
 	{ "both killed", test_both_killed },
 	{ "the source killed in doubt", test_source_killed_in_doubt },
+	{ "both killed in doubt", test_both_killed_in_doubt },
+	{ "the source killed while frozen, before START", test_source_killed_while_frozen },
 	{ "the pager killed between START and run", test_pager_killed_before_run },
 	{ "START again with another state", test_other_states_are_refused },
 	{ "both killed before START", test_killed_before_start },
 	{ "the token is fetched", test_token_is_fetched },
+	{ "COMPLETE is told by another process", test_complete_is_told_by_another_process },
+	{ "COMPLETE, and nobody asks", test_complete_and_nobody_asks },
 	{ "what is no continuation", test_refused },
 	{ NULL, NULL },
 };

@@ -132,6 +132,52 @@ static void test_cut_before_start(void)
 	finish(&duo, 2);
 }
 
+/*
+ * The connection ends in place of a record that goes before START: the VM was frozen for it, nothing has
+ * moved, and it goes on at the source at once.  This ticket starts nothing any more, at neither end.
+ */
+static void cut_while_frozen(enum attest_op op)
+{
+	struct states_part part = { .n_states = 1, .total_len = 5, .name = "vcpu0.regs" };
+	struct duo duo;
+	int r;
+
+	init(&duo);
+	duo.source_config.transport = &bent_transport;
+	duo.pager_config.resume_ms = 500;
+	bent_set(ATTEST_LANE_CONTROL, op, 0, BENT_CUT);
+	CU_ASSERT_EQUAL(states_add(&duo.states, &part, "state", 5), 0);
+	CU_ASSERT_EQUAL_FATAL(duo_prepare(&duo), 0);
+	r = source_start(duo.source, &duo.states, duo.error, sizeof(duo.error));
+	CU_ASSERT_TRUE(r < 0);
+	CU_ASSERT_TRUE(bent_happened());
+	CU_ASSERT_EQUAL(duo_wait_source(&duo, GMEM_PHASE_COMPLETE), GMEM_PHASE_ABORTED);
+	CU_ASSERT_TRUE(duo_ledger_says(&duo, "source", "ABORTED"));
+	CU_ASSERT_FALSE(duo.source_vm.frozen);
+	CU_ASSERT_EQUAL(duo.source_vm.n_thaws, 1);
+	/* The destination never had START, and says so once it has waited long enough. */
+	CU_ASSERT_EQUAL(pager_run(duo.pager), -EINVAL);
+	CU_ASSERT_EQUAL(duo_wait_pager(&duo, GMEM_PHASE_COMPLETE), GMEM_PHASE_ABORTED);
+	CU_ASSERT_TRUE(duo_ledger_says(&duo, "destination", "ABORTED"));
+	CU_ASSERT_EQUAL(pager_run(duo.pager), -ECANCELED);
+	source_stop(duo.source);
+	source_free(duo.source);
+	CU_ASSERT_EQUAL_FATAL(source_new(&duo.source_config, &duo.source, duo.error, sizeof(duo.error)), 0);
+	CU_ASSERT_EQUAL(ledger_event(duo.source->session.ledger, ATTEST_EVENT_BEGIN), -EEXIST);
+	pager_stop(duo.pager);
+	pager_free(duo.pager);
+	CU_ASSERT_EQUAL_FATAL(pager_new(&duo.pager_config, &duo.pager, duo.error, sizeof(duo.error)), 0);
+	CU_ASSERT_EQUAL(ledger_event(duo.pager->session.ledger, ATTEST_EVENT_BEGIN), -EEXIST);
+	CU_ASSERT_TRUE(duo_ledger_says(&duo, "source", "ABORTED"));
+	duo_fini(&duo);
+}
+
+static void test_cut_while_frozen(void)
+{
+	cut_while_frozen(ATTEST_OP_STATE);
+	cut_while_frozen(ATTEST_OP_MANIFEST);
+}
+
 /* Between START and run: START is volatile, and comes again; the VMM notices a pause. */
 static void test_cut_before_run(void)
 {
@@ -358,6 +404,7 @@ static void test_commands_that_are_none(void)
 static const struct check checks[] = {
 	{ "the connection cut twice while the guest runs", test_cut_while_running },
 	{ "cut before START", test_cut_before_start },
+	{ "cut while frozen, before START", test_cut_while_frozen },
 	{ "cut between START and run", test_cut_before_run },
 	{ "cut in place of each kind of record", test_cut_at_each_record },
 	{ "records flipped, replayed, swapped", test_interference },

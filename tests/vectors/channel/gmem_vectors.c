@@ -7,7 +7,8 @@
  *   gmem-vectors --check FOLDER    compare them with what is there
  *
  * A vector is one handshake with all that its secrets come from, and records of
- * it.  ../decode.py opens them without any of our C code.  Never installed.
+ * it.  A log's byte i is i * 7 + i / 256 + i / 65536, modulo 256.  ../decode.py opens
+ * them without any of our C code.  Never installed.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -19,12 +20,26 @@
 #include <attest/keys.h>
 
 #include "../../fuzz/fixed.h"
+#include "../../unit/attest/logkind.h"
 #include "../../unit/attest/pair.h"
 
 #define MAX_WIRE 70000u
 #define LONG_BODY 512u		/* longer ones are told by their hash */
+#define MANY_PARTS 8u		/* the messages of a log of more are told by their hash, too */
+
+/* A handshake; logs: what each side announces, and thinks of its peer. */
+struct play {
+	const char *what;
+	uint32_t ciphers;
+	unsigned int seed;		/* makes the keys of each vector its own */
+	bool other_pinned;		/* the initiator believes in another key */
+	bool has_logs;
+	uint32_t log_len[2];
+	bool refuse[2], refuse_log[2];
+};
 
 static struct pair pair;
+static struct logkind kind[2];
 static struct attest_channel *channel[2];
 static FILE *out;
 static unsigned int n_records;
@@ -47,22 +62,40 @@ static void put_hex(const char *name, const uint8_t *bytes, size_t len, const ch
 	fprintf(out, "\"%s", end);
 }
 
-static void put_side(const char *name, int side)
+static void put_log(int side)
+{
+	const struct logkind *own = &kind[side];
+
+	put_hex("evidence", own->evidence, own->evidence_len, ", ");
+	fprintf(out, "\"log_len\": %u, \"believes\": \"%s\", ", own->log_len,
+		own->refuse ? "nothing" : own->refuse_log ? "all but the log" : "all");
+}
+
+static void put_side(const char *name, int side, bool has_logs)
 {
 	const struct noise *noise = &pair.side[side]->noise;
 
 	fprintf(out, "  \"%s\": {", name);
 	put_hex("static_secret", keys_secret(pair.key[side]), ATTEST_KEY_LEN, ", ");
 	put_hex("ephemeral_secret", noise->ephemeral_secret, NOISE_KEY_LEN, ", ");
+	if (has_logs)
+		put_log(side);
 	put_hex("pinned_key", pair.pinned[side], ATTEST_KEY_LEN, "},\n");
 }
 
 /* ---- a handshake ---- */
 
-static void put_message(void *opaque, unsigned int index, struct pair_message *message)
+static void put_message(unsigned int index, const struct pair_message *message, bool by_hash)
 {
+	uint8_t hash[32];
+
 	fprintf(out, "%s\n    {\"from\": %d, ", index ? "," : "", message->from + 1);
-	put_hex("bytes", message->bytes, message->len, "}");
+	if (!by_hash) {
+		put_hex("bytes", message->bytes, message->len, "}");
+		return;
+	}
+	crypto_hash_sha256(hash, message->bytes, message->len);
+	put_hex("sha256", hash, sizeof(hash), "}");
 }
 
 static void put_config(const char *what)
@@ -75,24 +108,37 @@ static void put_config(const char *what)
 	fprintf(out, "  \"connection\": %llu,\n", (unsigned long long)config->connection);
 }
 
-/* Messages, then the secrets that they were made with.  @seed makes the keys of each vector its own. */
-static bool put_handshake(const char *what, uint32_t ciphers, unsigned int seed, bool trusted)
+static void begin_play(const struct play *play)
 {
+	fixed_random_install();
+	for (unsigned int i = 0; i < play->seed; i++)
+		(void)randombytes_random();
+	pair_init(&pair, play->ciphers);
+	if (play->other_pinned)
+		pair.pinned[PAIR_INITIATOR][0] ^= 1;
+	for (int side = 0; play->has_logs && side < 2; side++) {
+		logkind_init(&kind[side], play->log_len[side]);
+		kind[side].refuse = play->refuse[side];
+		kind[side].refuse_log = play->refuse_log[side];
+		pair.config[side].evidence = &logkind_ops;
+		pair.config[side].evidence_opaque = &kind[side];
+	}
+	pair_start(&pair);
+}
+
+/* Messages, then the secrets that they were made with. */
+static bool put_handshake(const struct play *play)
+{
+	const bool by_hash = play->log_len[0] + play->log_len[1] > MANY_PARTS * WIRE_LOG_PART;
 	struct noise noise[2];
 	struct pair_message message;
 	bool done;
 
-	fixed_random_install();
-	while (seed--)
-		(void)randombytes_random();
-	pair_init(&pair, ciphers);
-	if (!trusted)
-		pair.pinned[PAIR_INITIATOR][0] ^= 1;
-	pair_start(&pair);
-	put_config(what);
+	begin_play(play);
+	put_config(play->what);
 	fprintf(out, "  \"messages\": [");
 	for (unsigned int index = 0; pair_next(&pair, &message); index++) {
-		put_message(NULL, index, &message);
+		put_message(index, &message, by_hash && message.bytes[0] == WIRE_LOG);
 		pair_deliver(&pair, &message);
 		/* a handshake that fails wipes it: while it is there */
 		for (int side = 0; side < 2; side++)
@@ -103,8 +149,8 @@ static bool put_handshake(const char *what, uint32_t ciphers, unsigned int seed,
 	done = pair_done(&pair, 0) && pair_done(&pair, 1);
 	for (int side = 0; side < 2; side++)
 		pair.side[side]->noise = noise[side];
-	put_side("initiator", PAIR_INITIATOR);
-	put_side("responder", PAIR_RESPONDER);
+	put_side("initiator", PAIR_INITIATOR, play->has_logs);
+	put_side("responder", PAIR_RESPONDER, play->has_logs);
 	put_hex("handshake_hash", noise[0].hash, NOISE_HASH_LEN, ",\n");
 	fprintf(out, "  \"accepted\": %s,\n  \"records\": [", done ? "true" : "false");
 	n_records = 0;
@@ -182,6 +228,7 @@ static void put_each_record(void)
 	put_plain(PAIR_INITIATOR, ATTEST_LANE_CONTROL, ATTEST_OP_START, 48);
 	put_plain(PAIR_RESPONDER, ATTEST_LANE_CONTROL, ATTEST_OP_STARTED, 0);
 	put_plain(PAIR_RESPONDER, ATTEST_LANE_CONTROL, ATTEST_OP_PING, 0);
+	put_plain(PAIR_RESPONDER, ATTEST_LANE_CONTROL, ATTEST_OP_MAP, 80);
 	put_plain(PAIR_RESPONDER, ATTEST_LANE_URGENT, ATTEST_OP_REQUEST, 20);
 	put_pages(ATTEST_LANE_URGENT, 0x1234, 1, 1);
 	put_pages(ATTEST_LANE_URGENT, 0, 1, 0);
@@ -198,7 +245,8 @@ static void put_each_record(void)
 
 static bool make_records(enum attest_cipher cipher)
 {
-	bool done = put_handshake("a handshake and a record of each kind", 1u << cipher, cipher, true);
+	bool done = put_handshake(&(struct play){
+		.what = "a handshake and a record of each kind", .ciphers = 1u << cipher, .seed = cipher });
 
 	put_each_record();
 	end_vector(done);
@@ -208,7 +256,8 @@ static bool make_records(enum attest_cipher cipher)
 /* Keys that change by count (of 3 records, here) and by time. */
 static bool make_rekey(enum attest_cipher cipher)
 {
-	bool done = put_handshake("keys that change, by count and by time", 1u << cipher, 10 + cipher, true);
+	bool done = put_handshake(&(struct play){
+		.what = "keys that change, by count and by time", .ciphers = 1u << cipher, .seed = 10 + cipher });
 
 	for (int side = 0; side < 2; side++)
 		channel[side]->limits.rekey_records = 3;
@@ -227,7 +276,8 @@ static bool make_rekey(enum attest_cipher cipher)
 /* More records than share a block of masks; keys change in the middle of one. */
 static bool make_masks(enum attest_cipher cipher)
 {
-	bool done = put_handshake("more records than one block of masks is for", 1u << cipher, 20 + cipher, true);
+	bool done = put_handshake(&(struct play){
+		.what = "more records than one block of masks is for", .ciphers = 1u << cipher, .seed = 20 + cipher });
 
 	for (int side = 0; side < 2; side++)
 		channel[side]->limits.rekey_records = 100;
@@ -240,7 +290,52 @@ static bool make_masks(enum attest_cipher cipher)
 /* The source does not believe the destination. */
 static bool make_refused(enum attest_cipher cipher)
 {
-	bool done = put_handshake("evidence that is refused", 1u << cipher, 30, false);
+	bool done = put_handshake(&(struct play){
+		.what = "evidence that is refused", .ciphers = 1u << cipher, .seed = 30, .other_pinned = true });
+
+	end_vector(done);
+	return !done;
+}
+
+/* A part that is full, and one of 5 bytes; records follow on the keys of such a handshake as on any. */
+static bool make_logs(enum attest_cipher cipher)
+{
+	bool done = put_handshake(&(struct play){
+		.what = "logs after evidence", .ciphers = 1u << cipher, .seed = 40 + cipher, .has_logs = true,
+		.log_len = { WIRE_LOG_PART + 5, WIRE_LOG_PART } });
+
+	put_plain(PAIR_INITIATOR, ATTEST_LANE_CONTROL, ATTEST_OP_BIND, 8);
+	put_plain(PAIR_RESPONDER, ATTEST_LANE_CONTROL, ATTEST_OP_MAP, 20);
+	end_vector(done);
+	return done;
+}
+
+static bool make_longest_log(enum attest_cipher cipher)
+{
+	bool done = put_handshake(&(struct play){
+		.what = "a log of 4 MiB", .ciphers = 1u << cipher, .seed = 50 + cipher, .has_logs = true,
+		.log_len = { 0, WIRE_LOG_MAX } });
+
+	end_vector(done);
+	return done;
+}
+
+/* The responder has no wish for a log of evidence that it does not believe. */
+static bool make_log_not_wanted(enum attest_cipher cipher)
+{
+	bool done = put_handshake(&(struct play){
+		.what = "evidence that is refused in place of WANT", .ciphers = 1u << cipher, .seed = 60 + cipher,
+		.has_logs = true, .log_len = { 100, 0 }, .refuse = { false, true } });
+
+	end_vector(done);
+	return !done;
+}
+
+static bool make_log_refused(enum attest_cipher cipher)
+{
+	bool done = put_handshake(&(struct play){
+		.what = "a log that is refused", .ciphers = 1u << cipher, .seed = 70 + cipher,
+		.has_logs = true, .log_len = { 0, 100 }, .refuse_log = { true, false } });
 
 	end_vector(done);
 	return !done;
@@ -259,6 +354,10 @@ static const struct vector {
 	{ "rekey-xchacha20poly1305", ATTEST_CIPHER_XCHACHA20POLY1305, make_rekey },
 	{ "masks-xchacha20poly1305", ATTEST_CIPHER_XCHACHA20POLY1305, make_masks },
 	{ "refused", ATTEST_CIPHER_XCHACHA20POLY1305, make_refused },
+	{ "logs-xchacha20poly1305", ATTEST_CIPHER_XCHACHA20POLY1305, make_logs },
+	{ "logs-longest", ATTEST_CIPHER_XCHACHA20POLY1305, make_longest_log },
+	{ "logs-not-wanted", ATTEST_CIPHER_XCHACHA20POLY1305, make_log_not_wanted },
+	{ "logs-refused", ATTEST_CIPHER_XCHACHA20POLY1305, make_log_refused },
 };
 
 static bool write_file(const char *path, const char *text, size_t len)
