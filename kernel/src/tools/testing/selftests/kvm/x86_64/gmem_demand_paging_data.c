@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* KVM demand paging on guest_memfd: presence, and what is in the pages. */
+#include <fcntl.h>
+#include <linux/falloc.h>
 #include <sys/mman.h>
 
 #include "gmem_demand_paging_env.h"
@@ -258,18 +260,16 @@ void test_fault_in_second_slot(void)
 	env_destroy(&e);
 }
 
-/* Free memory that is not zero: most of what there is, on a small machine. */
-static void dirty_free_memory(void)
+/* What the next 2M folio is probably made of: one that was full, and has gone. */
+static void dirty_free_folio(struct env *e, int fd)
 {
-	size_t free = sysconf(_SC_AVPHYS_PAGES) * getpagesize();
-	size_t size = min(free / 8 * 7, (size_t)8 << 30);
-	void *mem = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			 -1, 0);
+	int i;
 
-	TEST_ASSERT(mem != MAP_FAILED, "mmap: %s", strerror(errno));
-	(void)madvise(mem, size, MADV_HUGEPAGE);
-	memset(mem, 0xa5, size);
-	munmap(mem, size);
+	TEST_ASSERT_EQ(mark(e->session, HUGE_GFN, HUGE_NPAGES, KVM_DP_MARK_MISSING), 0);
+	for (i = 0; i < HUGE_NPAGES; i++)
+		populate(e->session, HUGE_GFN + i, 0xa5);
+	TEST_ASSERT_EQ(fallocate(fd, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, 0,
+				 HUGE_NPAGES * 4096), 0);
 }
 
 /* A 2M folio comes for one of its pages, and the others are the guest's as well. */
@@ -281,7 +281,7 @@ void test_huge_folio_is_zero(void)
 	};
 	int i, fd = add_huge_slot(&e);
 
-	dirty_free_memory();
+	dirty_free_folio(&e, fd);
 	vcpu_set_msr(e.vcpu, MSR_KVM_WALL_CLOCK_NEW, HUGE_GPA);
 	TEST_ASSERT_EQ(ioctl(e.session, KVM_DP_QUERY, &q), 0);
 	TEST_ASSERT_EQ(q.n_set, HUGE_NPAGES);
