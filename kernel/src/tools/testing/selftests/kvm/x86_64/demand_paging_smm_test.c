@@ -16,7 +16,7 @@
 #include "test_util.h"
 
 #define SMRAM_GPA	0x1000000
-#define SMRAM_SLOT	(1 << 16 | 1)
+#define SMRAM_SLOT	(BIT(16) | 1)
 #define SMRAM_PAGES	16
 #define SMI_COUNT	0x34
 
@@ -381,7 +381,11 @@ static struct env pae_create(uint64_t *ret_pdpt)
 	sregs.cs = seg;
 	seg.type = 3;
 	seg.selector = 16;
-	sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = seg;
+	sregs.ds = seg;
+	sregs.es = seg;
+	sregs.fs = seg;
+	sregs.gs = seg;
+	sregs.ss = seg;
 	mark(&e, PAE_GPA, KVM_DP_MARK_MISSING);
 	vcpu_sregs_set(e.vcpu, &sregs);
 	vcpu_regs_set(e.vcpu, &regs);

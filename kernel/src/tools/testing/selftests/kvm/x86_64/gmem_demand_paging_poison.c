@@ -2,7 +2,7 @@
 /* KVM demand paging on guest_memfd: pages that will not come for good. */
 #include "gmem_demand_paging_env.h"
 
-#define FAR_GFN		(1ull << 30)	/* without a memslot */
+#define FAR_GFN		BIT_ULL(30)	/* without a memslot */
 
 static int poison(int fd, uint64_t gfn, uint64_t n, uint32_t flags, uint64_t *n_changed)
 {

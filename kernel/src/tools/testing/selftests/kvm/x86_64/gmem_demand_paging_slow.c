@@ -374,7 +374,7 @@ void test_long_range(void)
 }
 
 /* So long that it is not done before somebody else is. */
-#define LONG_GFNS	(1ull << 34)
+#define LONG_GFNS	BIT_ULL(34)
 
 static void long_mark_start(struct call *call, int fd, uint64_t n)
 {
