@@ -188,6 +188,7 @@ static enum gmem_phase source_end_phase(struct session *session, enum session_ca
 					size_t error_len)
 {
 	struct source *source = (struct source *)session;
+	enum attest_state state;
 	int r;
 
 	if (session->phase == GMEM_PHASE_RUNNING) {
@@ -203,8 +204,13 @@ static enum gmem_phase source_end_phase(struct session *session, enum session_ca
 	if (ledger_state(session->ledger) == ATTEST_STATE_OFFERED &&
 	    ledger_event(session->ledger, session_end_event(cause)) < 0)
 		log_warn("cannot record ABORTED in %s", session->config->state_dir);
-	/* The process before this one may have frozen it; START has not left, so it goes on here. */
-	if (ledger_was_resumed(session->ledger) && source->guest != NULL) {
+	/*
+	 * The process before this one may have frozen it; START has not left, so it goes on here.  The record
+	 * says so, not the phase alone: STARTED is durable a moment before the phase is.
+	 */
+	state = ledger_state(session->ledger);
+	if (ledger_was_resumed(session->ledger) && source->guest != NULL &&
+	    (state == ATTEST_STATE_OFFERED || state == ATTEST_STATE_ABORTED)) {
 		r = source->guest->backend->ops->thaw(source->guest->backend);
 		if (r < 0 && r != -EINVAL)
 			append(error, error_len, "; and the VM cannot be thawed");
