@@ -298,9 +298,8 @@ void kvm_dp_vcpu_note(struct kvm_vcpu *vcpu, gfn_t gfn, u32 flags)
 }
 EXPORT_SYMBOL_GPL(kvm_dp_vcpu_note);
 
-static int exit_missing(struct kvm_vcpu *vcpu, bool failed)
+static int exit_missing(struct kvm_vcpu *vcpu, bool failed, bool poisoned)
 {
-	bool poisoned = kvm_dp_is_poisoned(vcpu->kvm->dp, vcpu->dp.gfn);
 	struct kvm_run *run = vcpu->run;
 
 	++vcpu->stat.generic.dp_exits;
@@ -387,7 +386,8 @@ static int wait_for_page(struct kvm_vcpu *vcpu, struct kvm_dp *dp)
 
 	/* Before the signal: this one was counted. */
 	if (w.failed)
-		return exit_missing(vcpu, true);
+		return exit_missing(vcpu, true,
+				    kvm_dp_is_poisoned(dp, w.report.gfn));
 	if (r) {
 		vcpu->run->exit_reason = KVM_EXIT_INTR;
 		++vcpu->stat.signal_exits;
@@ -413,6 +413,7 @@ int __kvm_dp_vcpu_resolve(struct kvm_vcpu *vcpu)
 {
 	struct kvm_dp *dp = vcpu->kvm->dp;
 	bool exited = vcpu->dp.state == KVM_VCPU_DP_EXITED;
+	bool poisoned;
 	int r;
 
 	vcpu->dp.state = KVM_VCPU_DP_NONE;
@@ -422,12 +423,13 @@ int __kvm_dp_vcpu_resolve(struct kvm_vcpu *vcpu)
 			map_ahead(vcpu, vcpu->dp.gfn, vcpu->dp.flags);
 		return 1;
 	}
+	/* Once: whoever exits for this must say so, though it is cleared meanwhile. */
+	poisoned = kvm_dp_is_poisoned(dp, vcpu->dp.gfn);
 	if (!wants_to_wait(vcpu, dp))
-		return exit_missing(vcpu, false);
+		return exit_missing(vcpu, false, poisoned);
 
 	/* There is no point in asking for what will not come. */
-	if (atomic_read(&dp->n_attached) &&
-	    !kvm_dp_is_poisoned(dp, vcpu->dp.gfn)) {
+	if (!poisoned && atomic_read(&dp->n_attached)) {
 		r = wait_for_page(vcpu, dp);
 		/* If the page has gone again, it will be asked for again. */
 		if (r <= 0 || atomic_read(&dp->n_attached))
@@ -436,7 +438,7 @@ int __kvm_dp_vcpu_resolve(struct kvm_vcpu *vcpu)
 
 	/* Fail closed: nobody could bring the page. */
 	return kvm_presence_is_missing(&dp->presence, vcpu->dp.gfn) ?
-	       exit_missing(vcpu, false) : 1;
+	       exit_missing(vcpu, false, poisoned) : 1;
 }
 EXPORT_SYMBOL_GPL(__kvm_dp_vcpu_resolve);
 

@@ -250,6 +250,42 @@ static void poison_race(bool present)
 	env_destroy(&e);
 }
 
+#define N_TOGGLES	300
+
+static void *toggle_thread(void *arg)
+{
+	struct env *e = arg;
+	int i;
+
+	for (i = 0; i < N_TOGGLES; i++) {
+		poison_set(e->session, DATA_GFN, 1, 1);
+		poison_clear(e->session, DATA_GFN, 1, 1);
+	}
+	populate(e->session, DATA_GFN, 9);
+	return NULL;
+}
+
+/* Who does not wait because of it says so, though it is cleared by then. */
+static void poison_toggled(void)
+{
+	struct env e = env_create(KVM_DP_MODE_WAIT, guest_reader);
+	struct kvm_run *run = e.vcpu->run;
+	pthread_t thread;
+	int n_exits = 0;
+
+	TEST_ASSERT_EQ(pthread_create(&thread, NULL, toggle_thread, &e), 0);
+	while (run_thread(e.vcpu)) {
+		TEST_ASSERT_EQ(run->exit_reason, KVM_EXIT_MEMORY_FAULT);
+		TEST_ASSERT_EQ(run->memory_fault.flags, KVM_MEMORY_EXIT_FLAG_MISSING |
+			       KVM_MEMORY_EXIT_FLAG_PRIVATE | KVM_MEMORY_EXIT_FLAG_FAILED);
+		n_exits++;
+	}
+	assert_sync(e.vcpu, 9);
+	TEST_ASSERT(n_exits, "it was never poisoned when the vCPU came");
+	TEST_ASSERT_EQ(pthread_join(thread, NULL), 0);
+	env_destroy(&e);
+}
+
 void test_poison(void)
 {
 	poison_one(KVM_DP_MODE_EXIT, false);
@@ -259,6 +295,7 @@ void test_poison(void)
 	poison_waiter();
 	poison_race(false);
 	poison_race(true);
+	poison_toggled();
 }
 
 static void assert_stopped(int fd, unsigned long op, struct kvm_dp_vec vec,
