@@ -20,11 +20,7 @@ step_files() {
 
 # Files of the package that some hook changes.
 hooked_list() {
-	local h
-
-	for h in "$k_series/hooks/$k_base"/*.patch; do
-		[ -e "$h" ] && sed -n 's,^--- a/\([^\t]*\).*,\1,p' "$h"
-	done | sort -u
+	hook_files "$k_series/hooks/$k_base"/*.patch 2>/dev/null | sort -u
 }
 
 # Each new file and each hook belongs to exactly one step.
@@ -67,12 +63,48 @@ step_message() {
 		printf '\nSigned-off-by: %s <%s>\n' "$GIT_AUTHOR_NAME" "$GIT_AUTHOR_EMAIL"
 }
 
+hook_files() {
+	sed -n 's,^--- a/\([^\t]*\).*,\1,p' "$@"
+}
+
+git_apply() {
+	git apply --cached --whitespace=nowarn "$@" 2>/dev/null
+}
+
+# Another 6.12.y than the hooks were made for: where lines around a change differ, one of
+# each side has to be the same; where more does, hooks/6.12/older has another patch for
+# that file, which may say that it stands in for a second one.  after-*.patch there mends
+# what applies and is not enough, where it finds that.
+hook_apply() {
+	local step=$1 hook=$2 f p instead='' missing='' older=$k_series/hooks/$k_base/older/$1
+
+	git_apply "$hook" && return
+	while read -r f; do
+		git_apply -C1 --include="$f" "$hook" && continue
+		for p in "$older"/*.patch; do
+			[ -e "$p" ] && [[ $p != */after-* ]] && [ "$(hook_files "$p")" = "$f" ] || continue
+			git_apply "$p" || git_apply -C1 "$p" || continue
+			instead+=" $(sed -n 's/^Instead of: //p' "$p")"
+			continue 2
+		done
+		missing+=" $f"
+	done < <(hook_files "$hook" | sort -u)
+	for f in $missing; do
+		[[ " $instead " = *" $f "* ]] && continue
+		echo "$step: $f" >&2
+		return 1
+	done
+	for p in "$older"/after-*.patch; do
+		[ ! -e "$p" ] || git_apply "$p" || true
+	done
+}
+
 step_commit() {
 	local step=$1 n=$2 parent=$3 hook f
 
 	hook=$(step_hook "$step")
 	if [ -e "$hook" ]; then
-		git apply --cached --whitespace=nowarn "$hook" ||
+		hook_apply "$step" "$hook" ||
 			k_die "hook ${hook#"$k_top"/} does not apply to Linux $k_ver"
 	fi
 	while read -r f; do
@@ -91,8 +123,8 @@ branch_make() {
 	export GIT_DIR=$tree/.git GIT_WORK_TREE=$tree GIT_INDEX_FILE=$tree/.git/series.index
 	rm -f "$GIT_INDEX_FILE"
 	while read -r f; do
-		[ -e "$k_stock/$f" ] || k_die "a hook changes $f, which Linux $k_ver does not have"
-		index_add "$k_stock" "$f" || k_die "cannot add $f"
+		# What an older Linux does not have, hook_apply() misses if it has to.
+		[ ! -e "$k_stock/$f" ] || index_add "$k_stock" "$f" || k_die "cannot add $f"
 	done < <(hooked_list)
 	head=$(echo "Linux $k_ver, the files that the series changes" | commit_make 0 "") || k_die "cannot commit to $tree"
 	git update-ref refs/heads/base "$head"
