@@ -3,6 +3,8 @@
 #include "snpgen.h"
 
 #include <openssl/ec.h>
+#include <sodium.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <attest/snp/evidence.h>
@@ -247,4 +249,14 @@ void snpgen_policy(const struct snpgen *gen, struct snp_policy *ret_policy)
 	snp_policy_add_measurement(ret_policy, gen->report + 0x90);
 	ret_policy->vlek = gen->vlek;
 	ret_policy->masked_chip = gen->vlek;
+}
+
+void snpgen_policy_text(const struct snpgen *gen, char *ret_text, size_t size)
+{
+	char measurement[2 * SNP_MEASUREMENT_LEN + 1];
+
+	sodium_bin2hex(measurement, sizeof(measurement), gen->report + 0x90, SNP_MEASUREMENT_LEN);
+	snprintf(ret_text, size, "snp: { measurements = [ \"%s\" ]; floor: { %s: { boot_loader = %u; tee = %u; snp = %u; "
+		 "microcode = %u; }; }; };\n", measurement, gen->product == SNP_MILAN ? "milan" : "genoa",
+		 snpgen_tcb.boot_loader, snpgen_tcb.tee, snpgen_tcb.snp, snpgen_tcb.microcode);
 }

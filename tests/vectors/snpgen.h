@@ -108,6 +108,8 @@ void snpgen_trust(const struct snpgen *gen, struct snp_trust *ret_trust);
 void snpgen_crl_init(const struct snpgen *gen, struct snpgen_crl *ret_crl);
 /* The defaults, and what a good @gen needs beyond them. */
 void snpgen_policy(const struct snpgen *gen, struct snp_policy *ret_policy);
+/* A policy file's section of @gen's product, with @gen's measurement. */
+void snpgen_policy_text(const struct snpgen *gen, char *ret_text, size_t size);
 extern const struct snp_tcb snpgen_tcb;
 extern const uint8_t snpgen_report_data[SNP_REPORT_DATA_LEN];
 

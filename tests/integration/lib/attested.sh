@@ -47,12 +47,12 @@ attested_identities() {
 	policy other.policy x
 }
 
-# attested_ticket [INCARNATION]: from A to B, each on its own machine.
+# attested_ticket [INCARNATION]: from A to B, each on its own machine, B's by its software key if $platform_b is not set.
 attested_ticket() {
 	rm -f "$share_a/ticket" "$share_b/ticket"
 	expect "a signed ticket" "$attest" make-ticket --issuer "$share_a/issuer.key" --source-key "$share_b/peer.pub" \
 		--destination-key "$share_a/peer.pub" --source-platform "$(platform a)" \
-		--destination-platform "$(platform b)" --vm-id "$share_a/vm-id" --incarnation "${1:-1}" \
+		--destination-platform "${platform_b:-$(platform b)}" --vm-id "$share_a/vm-id" --incarnation "${1:-1}" \
 		--from "$(date -u -d '-2 hours' +%Y-%m-%dT%H:%M:%SZ)" --valid 86400 --output "$share_a/ticket"
 	cp "$share_a/ticket" "$share_b/ticket"
 }
@@ -67,7 +67,11 @@ service_options() {
 
 # attested_pager [OPTION]..., and the VMM that waits; attested_source: each with the machine's own key.
 attested_pager() {
-	pager_start --evidence-key $share/b.key "$@"
+	pager_with_guest --evidence-key $share/b.key "$@"
+}
+
+pager_with_guest() {
+	pager_start "$@"
 	[ -n "${vmm_waits:-}" ] || guest_incoming
 	vmm_waits=
 }

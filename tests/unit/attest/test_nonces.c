@@ -25,7 +25,8 @@
 #include <attest/noncelog.h>
 
 #define N_ROUNDS 200u
-#define MAX_LIFE_US 20000u
+#define MAX_LIFE 80u		/* sealings of both, until one is killed */
+#define MAX_WAIT 100000u	/* times 100 us */
 #define MAX_BODY 400u
 
 /* What a process says when it is not killed. */
@@ -164,10 +165,26 @@ static bool ended_well(int status)
 	return WIFSIGNALED(status) ? WTERMSIG(status) == SIGKILL : WEXITSTATUS(status) == EXIT_PEER_GONE;
 }
 
+/* Until @n more sealings are in the log: how long that takes is the machine's business. */
+static void wait_for_sealings(size_t n)
+{
+	const struct timespec pause = { .tv_nsec = 100000 };
+	struct stat before, now;
+
+	if (fstat(log_fd, &before))
+		abort();
+	for (unsigned int i = 0; i < MAX_WAIT; i++) {
+		if (fstat(log_fd, &now))
+			abort();
+		if ((size_t)(now.st_size - before.st_size) >= n * sizeof(struct entry))
+			return;
+		nanosleep(&pause, NULL);
+	}
+}
+
 /* Both start, one is killed, at times both. */
 static bool run_round(unsigned int round)
 {
-	struct timespec life = { .tv_nsec = randombytes_uniform(MAX_LIFE_US) * 1000 };
 	int sockets[ATTEST_N_LANES][2], status[2];
 	int victim = randombytes_uniform(2);
 	pid_t pids[2];
@@ -185,7 +202,7 @@ static bool run_round(unsigned int round)
 		close(sockets[lane][0]);
 		close(sockets[lane][1]);
 	}
-	nanosleep(&life, NULL);
+	wait_for_sealings(randombytes_uniform(MAX_LIFE));
 	kill(pids[victim], SIGKILL);
 	if (round % 4 == 0)
 		kill(pids[!victim], SIGKILL);
