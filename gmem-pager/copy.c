@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "guest.h"
+#include "log.h"
 #include "messages.h"
 
 static bool is_zero_page(const uint8_t *page)
@@ -250,18 +251,19 @@ int guest_fill(struct guest *guest, const struct manifest *manifest, uint64_t gf
 	int r = check_kinds(manifest, gfn, n_pages, body, body_len);
 
 	if (r < 0) {
-		snprintf(ret_error, error_len, "the pages at GFN 0x%llx are not of the kind that the manifest says",
-			 (unsigned long long)gfn);
+		log_debug("%u pages at GFN 0x%llx are of another kind", n_pages, (unsigned long long)gfn);
+		snprintf(ret_error, error_len, "pages that came are not of the kind that the manifest says");
 		return r;
 	}
 	r = fill_all(guest, gfn, n_pages, body, counts);
+	if (r < 0)
+		log_debug("%u pages at GFN 0x%llx were not filled: %s", n_pages, (unsigned long long)gfn, strerror(-r));
 	if (r == -ENODEV)
 		snprintf(ret_error, error_len, "the VM is gone");
 	else if (r == -EINVAL)
-		snprintf(ret_error, error_len, "GFN 0x%llx and following are of another kind here than in the manifest: "
-			 "set the memory attributes before restoring state", (unsigned long long)gfn);
+		snprintf(ret_error, error_len, "pages that came are of another kind here than in the manifest: set the "
+			 "memory attributes before restoring state");
 	else if (r < 0)
-		snprintf(ret_error, error_len, "cannot populate %u pages at GFN 0x%llx: %s", n_pages,
-			 (unsigned long long)gfn, strerror(-r));
+		snprintf(ret_error, error_len, "cannot populate %u pages: %s", n_pages, strerror(-r));
 	return r;
 }

@@ -89,8 +89,9 @@ static int take_event(struct pager *pager, const struct manifest *manifest, cons
 
 	stats_add(&pager->session.stats.n_faults, 1);
 	if (manifest_index(manifest, event->gfn, &index) < 0) {
-		session_end(&pager->session, SESSION_LOCAL, -EFAULT, "the guest waits for GFN 0x%llx, which is in no "
-			    "attached region", (unsigned long long)event->gfn);
+		log_debug("GFN 0x%llx is in no region", (unsigned long long)event->gfn);
+		session_end(&pager->session, SESSION_LOCAL, -EFAULT, "the guest waits for a page that is in no attached "
+			    "region");
 		return -EFAULT;
 	}
 	if (!wanted_add(&pager->wanted, event->gfn, now_us))

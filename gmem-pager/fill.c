@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "pager.h"
-#include "wire.h"
 #ifdef GMEM_MUTANT_FLIP
 #include "mutant.h"
 #endif
@@ -33,23 +32,6 @@ static int fill(struct pager *pager, const struct attest_record *record, const u
 	return 0;
 }
 
-/* The source may send more once a quarter of the window is dealt with. */
-static int return_credit(struct pager *pager, uint32_t body_len)
-{
-	uint8_t body[CREDIT_LEN];
-
-	pager->bulk_received += body_len;
-	if (pager->bulk_received > atomic_load(&pager->granted))
-		return -EPROTO;
-	pager->bulk_returned += body_len;
-	if (pager->bulk_returned < pager->session.config->credit_bytes / 4)
-		return 0;
-	atomic_fetch_add(&pager->granted, pager->bulk_returned);
-	wire_put64(body, pager->bulk_returned);
-	pager->bulk_returned = 0;
-	return session_send_op(&pager->session, ATTEST_LANE_BULK, ATTEST_OP_CREDIT, body, sizeof(body));
-}
-
 static void receive(struct pager *pager, enum attest_lane id)
 {
 	struct lane *lane = &pager->session.link.lanes[id];
@@ -66,7 +48,7 @@ static void receive(struct pager *pager, enum attest_lane id)
 #endif
 		r = fill(pager, &record, body, id == ATTEST_LANE_URGENT);
 		if (r == 0 && id == ATTEST_LANE_BULK)
-			r = return_credit(pager, record.body_len);
+			r = credit_take(&pager->credit, record.body_len);
 	}
 	session_lane_failed(&pager->session, id, r);
 }

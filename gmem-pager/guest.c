@@ -9,12 +9,13 @@
 #include <unistd.h>
 
 #include "guest.h"
+#include "log.h"
 
 /* Bits asked for in one query, a multiple of 64. */
 #define SURVEY_PAGES (1u << 20)
 
-static int map_shared(const struct gmem_region *region, bool writable, uint8_t **ret_map, char *ret_error,
-		      size_t error_len)
+static int map_shared(const struct gmem_region *region, size_t number, bool writable, uint8_t **ret_map,
+		      char *ret_error, size_t error_len)
 {
 	const int prot = writable ? PROT_READ | PROT_WRITE : PROT_READ;
 	struct stat st;
@@ -24,15 +25,14 @@ static int map_shared(const struct gmem_region *region, bool writable, uint8_t *
 	if (fstat(region->shared_fd, &st) < 0)
 		return -errno;
 	if ((uint64_t)st.st_size < region->shared_offset || (uint64_t)st.st_size - region->shared_offset < region->size) {
-		snprintf(ret_error, error_len, "the shared file of the region at 0x%llx ends before the region does",
-			 (unsigned long long)region->gpa);
+		snprintf(ret_error, error_len, "the shared file of region %zu ends before the region does", number);
 		return -EINVAL;
 	}
 	map = mmap(NULL, region->size, prot, MAP_SHARED, region->shared_fd, (off_t)region->shared_offset);
 	if (map == MAP_FAILED) {
 		r = -errno;
-		snprintf(ret_error, error_len, "cannot map the shared file of the region at 0x%llx: %s",
-			 (unsigned long long)region->gpa, strerror(-r));
+		snprintf(ret_error, error_len, "cannot map the shared file of region %zu: %s", number,
+			 strerror(-r));
 		return r;
 	}
 	madvise(map, region->size, MADV_DONTDUMP);
@@ -53,7 +53,7 @@ int guest_new(struct backend *backend, const struct gmem_region *regions, size_t
 	r = manifest_new(regions, n_regions, &guest->layout);
 	for (i = 0; i < n_regions && r == 0; i++)
 		if ((regions[i].flags & GMEM_REGION_SHARED_FD) != 0)
-			r = map_shared(&regions[i], writable, &guest->shared[i], ret_error, error_len);
+			r = map_shared(&regions[i], i, writable, &guest->shared[i], ret_error, error_len);
 	if (r < 0) {
 		guest_free(guest);
 		return r;
@@ -119,8 +119,9 @@ static int check_reachable(const struct guest *guest, const struct manifest *man
 			index = manifest->regions[k].first_index + i;
 			if (bitmap_test(manifest->private_map, index))
 				continue;
-			snprintf(ret_error, error_len, "GFN 0x%llx is shared, and its region was attached without a "
-				 "shared file", (unsigned long long)(manifest->regions[k].gfn + i));
+			log_debug("GFN 0x%llx is shared", (unsigned long long)(manifest->regions[k].gfn + i));
+			snprintf(ret_error, error_len, "a page of region %u is shared, and the region was attached "
+				 "without a shared file", k);
 			return -EINVAL;
 		}
 	}
@@ -214,10 +215,8 @@ int guest_check_missing(struct guest *guest, char *ret_error, size_t error_len)
 			return r;
 		}
 		if (n_set != layout->regions[k].n_pages) {
-			snprintf(ret_error, error_len, "%llu pages of the region at GFN 0x%llx are not marked missing: "
-				 "mark all of it before attaching",
-				 (unsigned long long)(layout->regions[k].n_pages - n_set),
-				 (unsigned long long)layout->regions[k].gfn);
+			snprintf(ret_error, error_len, "%llu pages of region %u are not marked missing: mark all of it "
+				 "before attaching", (unsigned long long)(layout->regions[k].n_pages - n_set), k);
 			return -EEXIST;
 		}
 	}
@@ -236,8 +235,9 @@ static int compare_kinds(const struct manifest *here, const struct manifest *man
 		if (private_here == bitmap_test(manifest->private_map, index))
 			continue;
 		region = manifest_region_of(manifest, index);
-		snprintf(ret_error, error_len, "GFN 0x%llx is %s here and %s at the source: set the memory attributes "
-			 "before running", (unsigned long long)(region->gfn + (index - region->first_index)),
+		log_debug("GFN 0x%llx is of another kind", (unsigned long long)(region->gfn + (index - region->first_index)));
+		snprintf(ret_error, error_len, "a page of region %u is %s here and %s at the source: set the memory "
+			 "attributes before running", (unsigned int)(region - manifest->regions),
 			 private_here ? "private" : "shared", private_here ? "shared" : "private");
 		return -EINVAL;
 	}

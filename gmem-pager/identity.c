@@ -89,6 +89,24 @@ void identity_free(struct identity *identity)
 	free(identity);
 }
 
+const char *identity_evidence(const struct identity *identity, bool *ret_gives_software, bool *ret_takes_software)
+{
+	const struct attest_policy *policy = &identity->policy;
+
+	*ret_gives_software = identity->attestor.kind == ATTESTOR_SOFTWARE;
+	*ret_takes_software = policy->software.allow && policy->software.n_keys > 0;
+	switch (identity->attestor.kind) {
+	case ATTESTOR_SOFTWARE:
+		return "software";
+	case ATTESTOR_TSM:
+		return "tsm";
+	case ATTESTOR_TPM:
+		return "tpm";
+	default:
+		return "pinned-key";
+	}
+}
+
 static int load_peer(const struct identity_files *files, struct session_config *config, char *ret_error)
 {
 	int r = attest_public_load(files->peer, config->peer_key);
@@ -102,9 +120,8 @@ static int take_ticket(const struct identity_files *files, enum attest_role role
 {
 	const enum attest_role peer_role = role == ATTEST_INITIATOR ? ATTEST_RESPONDER : ATTEST_INITIATOR;
 	uint8_t issuer[SIGNKEY_LEN];
-	const struct ticket_question question = {
+	struct ticket_question question = {
 		.bytes = bytes, .len = len, .issuers = issuer, .n_issuers = 1, .now_s = now_s(),
-		.first_handshake = true,
 		.role = role, .own_key = attest_keypair_public(config->keypair),
 		.vm_id = has_vm_id ? config->vm_id : NULL,
 	};
@@ -115,6 +132,11 @@ static int take_ticket(const struct identity_files *files, enum attest_role role
 
 	if (r < 0)
 		return fail(ret_error, r, "cannot load the issuer's public key %s: %s", files->issuer, strerror(-r));
+	if (len == TICKET_LEN)
+		ticket_id(bytes, config->ticket_id);
+	/* Who goes on with a session may come later; connection 1 asks for the validity once more. */
+	question.first_handshake = len != TICKET_LEN ||
+				   !ledger_has_record(config->state_dir, role, config->ticket_id);
 	problem = ticket_verify(&question, &identity->ticket);
 	if (problem != TICKET_OK)
 		return fail(ret_error, -EACCES, "the ticket %s is refused: %s", files->ticket,
@@ -125,7 +147,6 @@ static int take_ticket(const struct identity_files *files, enum attest_role role
 	memcpy(config->peer_key, peer->static_key, ATTEST_KEY_LEN);
 	memcpy(identity->peer_platform_id, peer->platform_id, ATTEST_ID_LEN);
 	memcpy(config->vm_id, identity->ticket.vm_id, ATTEST_ID_LEN);
-	ticket_id(bytes, config->ticket_id);
 	r = incarnation_take(config->state_dir, &identity->ticket, config->ticket_id, why);
 	if (r < 0)
 		return fail(ret_error, r, "the ticket %s is refused: %s", files->ticket, why);

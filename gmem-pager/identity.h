@@ -39,4 +39,7 @@ int identity_load(const struct identity_files *files, enum attest_role role, boo
 		  struct session_config *config, struct identity **ret_identity, char ret_error[IDENTITY_ERROR_LEN]);
 void identity_free(struct identity *identity);
 
+/* The word for this side's evidence; are software keys given, are they believed? */
+const char *identity_evidence(const struct identity *identity, bool *ret_gives_software, bool *ret_takes_software);
+
 #endif

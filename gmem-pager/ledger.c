@@ -294,16 +294,24 @@ static int open_dir(struct ledger *ledger, const char *dir)
 
 static bool is_same_session(const struct attest_session_record *record, const struct attest_session_record *own)
 {
-	return record->role == own->role && strcmp(record->boot_id, own->boot_id) == 0 &&
-	       memcmp(record->vm_id, own->vm_id, ATTEST_ID_LEN) == 0 &&
+	return record->role == own->role && memcmp(record->vm_id, own->vm_id, ATTEST_ID_LEN) == 0 &&
 	       memcmp(record->peer_key, own->peer_key, ATTEST_KEY_LEN) == 0;
 }
 
-/* COMPLETE is over here and can still be told: to a source that has not heard it, and asks. */
-static bool may_resume(const struct attest_session_record *record)
+/*
+ * What is over at the destination can still be told to a source that has not heard it, and asks: COMPLETE while
+ * the guest is there, "never ran" in any boot.
+ */
+static bool may_resume(const struct attest_session_record *record, const struct attest_session_record *own)
 {
-	return !session_table_is_final(record->role, record->state) ||
-	       (record->role == ATTEST_RESPONDER && record->state == ATTEST_STATE_COMPLETE);
+	const bool told = record->role == ATTEST_RESPONDER && record->state == ATTEST_STATE_COMPLETE;
+
+	if (!is_same_session(record, own))
+		return false;
+	if (record->role == ATTEST_RESPONDER && record->state == ATTEST_STATE_ABORTED)
+		return true;
+	return strcmp(record->boot_id, own->boot_id) == 0 &&
+	       (told || !session_table_is_final(record->role, record->state));
 }
 
 /* A record that nobody may go on with is left alone: "begin" finds that the ticket is burnt. */
@@ -324,7 +332,7 @@ static int resume(struct ledger *ledger)
 	if (fd < 0)
 		return fd;
 	if (record_file_load(ledger->dir_fd, name, &record) < 0 ||
-	    !may_resume(&record) || !is_same_session(&record, &ledger->session.record)) {
+	    !may_resume(&record, &ledger->session.record)) {
 		close(fd);
 		return 0;
 	}
@@ -333,8 +341,23 @@ static int resume(struct ledger *ledger)
 	ledger->resumed = true;
 	if (attest_session_plan(&ledger->session, &input, &plan) < 0)
 		return -EPROTO;
-	attest_session_take(&ledger->session, &plan);	/* of this boot: nothing to record */
+	attest_session_take(&ledger->session, &plan);	/* was judged already: nothing to record */
 	return 0;
+}
+
+bool ledger_has_record(const char *dir, enum attest_role role, const uint8_t ticket_id[ATTEST_ID_LEN])
+{
+	struct attest_session_record record = { .role = role };
+	char name[RECORD_FILE_NAME_LEN];
+	int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool there;
+
+	memcpy(record.ticket_id, ticket_id, ATTEST_ID_LEN);
+	record_file_name(&record, name);
+	there = dir_fd >= 0 && record_file_load(dir_fd, name, &record) == 0;
+	if (dir_fd >= 0)
+		close(dir_fd);
+	return there;
 }
 
 int ledger_open(const struct ledger_config *config, struct ledger **ret_ledger)

@@ -4,8 +4,8 @@
  * one side runs.  The rules are attest/session/session.table; this is the file
  * behind them: a step is written down before its caller may act on it.
  *
- * A ticket that has a record is burnt: it starts no second session.  A record that is
- * still open may be gone on with by a new process (ledger_config.resume).  From "begin",
+ * A ticket that has a record is burnt: it starts no second session.  A record that is still open, or over at a
+ * destination whose source may not have heard it, may be gone on with by a new process (ledger_config.resume).  From "begin",
  * or from there, until ledger_close() the session is locked: gmemctl keeps its hands off it.
  */
 #ifndef GMEM_PAGER_LEDGER_H
@@ -24,7 +24,7 @@ struct ledger_config {
 	uint8_t vm_id[ATTEST_ID_LEN];
 	uint8_t peer_key[ATTEST_KEY_LEN];	/* the peer's pinned public key */
 	const struct attest_keypair *keypair;	/* for the abort token; NULL: none is given or believed */
-	bool resume;				/* go on with this session's record, if it has one that is open or COMPLETE */
+	bool resume;				/* go on with this session's record, if it has one to go on with */
 };
 
 struct ledger;
@@ -38,6 +38,9 @@ struct ledger;
 int ledger_open(const struct ledger_config *config, struct ledger **ret_ledger);
 
 void ledger_close(struct ledger *ledger);
+
+/* Was this ticket used in this role here?  false too where the record cannot be read. */
+bool ledger_has_record(const char *dir, enum attest_role role, const uint8_t ticket_id[ATTEST_ID_LEN]);
 
 /*
  * @input happened: make the step durable, then go on to the next state.  Blocks for

@@ -13,58 +13,15 @@
 
 #include <gmem/gmem.h>
 
+#include "ctl_live.h"
 #include "ctl_print.h"
 #include "ctl_session.h"
+#include "ctl_usage.h"
 #include "ledger.h"
 #include "limit.h"
 
-/* Exit codes, as in gmemctl(1). */
 #define ASK_MS 10000		/* a process looks several times a second */
-
-enum {
-	CTL_OK = 0,
-	CTL_USAGE = 1,		/* options; the state directory */
-	CTL_REFUSED = 2,	/* not in this state */
-	CTL_RUNNING = 3,	/* a process has it */
-	CTL_NOT_FOUND = 4,	/* no such session, or more than one */
-	CTL_RECORD = 5,		/* the record cannot be read or written */
-};
-
 #define PREFIX_MIN 8u
-
-static const char usage[] =
-	"usage: gmemctl session list\n"
-	"       gmemctl session show SESSION\n"
-	"       gmemctl session abort SESSION --reason TEXT\n"
-	"       gmemctl session abandon SESSION --reason TEXT\n"
-	"       gmemctl session token SESSION --key FILE\n"
-	"       gmemctl session resume SESSION --token HEX --key FILE\n"
-	"       gmemctl session resume SESSION --fenced HOST --reason TEXT\n"
-	"       gmemctl session limit SESSION RATE\n"
-	"\n"
-	"SESSION is the ticket id, or its first 8 or more digits.\n"
-	"\n"
-	"  -d, --state-dir DIR  where the records are (default: /var/lib/gmem)\n"
-	"  -r, --role ROLE      source or destination, where this host has been both\n"
-	"  -t, --reason TEXT    why; recorded with your uid and the time\n"
-	"  -f, --fenced HOST    resume: the destination, which you have cut off; recorded\n"
-	"  -T, --token HEX      resume: what \"session token\" printed at the destination\n"
-	"  -k, --key FILE       this host's key pair\n"
-	"  -j, --json           print JSON\n"
-	"  -V, --version        print the version\n"
-	"  -h, --help           print this\n"
-	"\n"
-	"abort    before the guest has run at the destination: it never will\n"
-	"abandon  after that, or in doubt: this side's copy is given up\n"
-	"token    at the destination, after an abort: print the token that says \"never ran\"\n"
-	"resume   only in doubt, at the source: the guest goes on here.  With the token that\n"
-	"         is safe.  With --fenced it is your word: if the named host is not off,\n"
-	"         two copies of the guest run.\n"
-	"limit    at the source, while gmem-source runs: so many bytes a second of the\n"
-	"         background stream, as 65536, 64K, 100M or 2G; 0: no limit\n"
-	"\n"
-	"Exit codes: 0 done; 1 options or directory; 2 refused in this state; 3 a process\n"
-	"has the session; 4 no such session; 5 the record cannot be read or written.\n";
 
 struct ctl {
 	const char *dir;
@@ -77,6 +34,7 @@ struct ctl {
 	const char *token;
 	const char *key_path;
 	const char *session;
+	struct ctl_live live;
 };
 
 static int complain(int code, const char *what, const char *why)
@@ -370,6 +328,8 @@ static int dispatch(struct ctl *ctl, int n_words, char **words)
 	int code = CTL_OK;
 	size_t i;
 
+	if (n_words > 0 && ctl_live_is_verb(words[0]))
+		return ctl_live_run(&ctl->live, n_words, words);
 	if (n_words < 2 || strcmp(words[0], "session") != 0)
 		return complain(CTL_USAGE, n_words > 0 ? words[0] : "no command", "see gmemctl --help");
 	if (strcmp(verb, "list") == 0) {
@@ -423,13 +383,15 @@ int main(int argc, char **argv)
 		{ "state-dir", required_argument, NULL, 'd' }, { "role", required_argument, NULL, 'r' },
 		{ "reason", required_argument, NULL, 't' }, { "fenced", required_argument, NULL, 'f' },
 		{ "token", required_argument, NULL, 'T' }, { "key", required_argument, NULL, 'k' },
-		{ "json", no_argument, NULL, 'j' }, { "version", no_argument, NULL, 'V' },
+		{ "socket", required_argument, NULL, 's' }, { "watch", no_argument, NULL, 'w' },
+		{ "until", required_argument, NULL, 'u' }, { "timeout", required_argument, NULL, 'o' },
+		{ "interval", required_argument, NULL, 'i' }, { "json", no_argument, NULL, 'j' }, { "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
 	};
 	struct ctl ctl = { .dir = "/var/lib/gmem", .dir_fd = -1 };
 	int c, code = CTL_OK;
 
-	while (code == CTL_OK && (c = getopt_long(argc, argv, "d:r:t:f:T:k:jVh", options, NULL)) != -1) {
+	while (code == CTL_OK && (c = getopt_long(argc, argv, "d:r:t:f:T:k:s:wu:o:i:jVh", options, NULL)) != -1) {
 		switch (c) {
 		case 'd':
 			ctl.dir = optarg;
@@ -438,7 +400,22 @@ int main(int argc, char **argv)
 			code = take_role(&ctl, optarg);
 			break;
 		case 't':
-			ctl.reason = optarg;
+			ctl.reason = ctl.live.reason = optarg;
+			break;
+		case 's':
+			ctl.live.socket = optarg;
+			break;
+		case 'w':
+			ctl.live.watch = true;
+			break;
+		case 'u':
+			ctl.live.until = optarg;
+			break;
+		case 'o':
+			ctl.live.timeout = optarg;
+			break;
+		case 'i':
+			ctl.live.interval = optarg;
 			break;
 		case 'f':
 			ctl.fenced_host = optarg;
@@ -450,13 +427,13 @@ int main(int argc, char **argv)
 			ctl.key_path = optarg;
 			break;
 		case 'j':
-			ctl.json = true;
+			ctl.json = ctl.live.json = true;
 			break;
 		case 'V':
 			printf("gmemctl %d.%d.%d\n", GMEM_VERSION_MAJOR, GMEM_VERSION_MINOR, GMEM_VERSION_PATCH);
 			return CTL_OK;
 		case 'h':
-			fputs(usage, stdout);
+			fputs(ctl_usage, stdout);
 			return CTL_OK;
 		default:
 			return CTL_USAGE;	/* getopt_long has said why */

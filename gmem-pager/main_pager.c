@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* gmem-pager: the destination of one VM's memory. */
+#include "control/sides.h"
 #include "pager.h"
 #include "program.h"
 
@@ -44,6 +45,7 @@ static const struct service_ops pager_service = {
 	.tick = tick,
 	.progress = progress,
 	.stop = stop,
+	.desk = &sides_pager,
 };
 
 static int make(const struct session_config *config, void **ret_side, struct session **ret_session, char *ret_error,

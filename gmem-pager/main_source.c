@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* gmem-source: the origin of one VM's memory. */
+#include "control/sides.h"
 #include "program.h"
 #include "source.h"
 
@@ -38,6 +39,7 @@ static const struct service_ops source_service = {
 	.start = start,
 	.progress = progress,
 	.stop = stop,
+	.desk = &sides_source,
 };
 
 static int make(const struct session_config *config, void **ret_side, struct session **ret_session, char *ret_error,

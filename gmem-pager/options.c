@@ -49,6 +49,31 @@ static int check_range(const char *program, const char *option, int value, int m
 	return complain(program, option, what);
 }
 
+/* Two sockets on one path would be one; a relative path is another one after a change of directory. */
+static int check_sockets(struct options *options, const char *program)
+{
+	const char *const paths[] = { options->socket_path, options->control_path, options->status_path };
+	static const char *const names[] = { "--socket", "--control", "--status" };
+	size_t i, k;
+
+	for (i = 1; i < 3; i++) {
+		if (paths[i] == NULL)
+			continue;
+		if (paths[i][0] != '/' || strlen(paths[i]) > 107)
+			return complain(program, names[i], "takes an absolute path of at most 107 bytes");
+		for (k = 0; k < i; k++)
+			if (paths[k] != NULL && strcmp(paths[k], paths[i]) == 0)
+				return complain(program, names[i], "each socket needs a path of its own");
+	}
+	if (options->status_group != NULL && options->status_path == NULL)
+		return complain(program, "--status-group", "goes with --status");
+	options->control = (struct hub_config){
+		.control_path = options->control_path, .status_path = options->status_path,
+		.status_group = options->status_group,
+	};
+	return 0;
+}
+
 static int check(struct options *options, const char *program, const char *address_option)
 {
 	const int credit_min = (int)(CREDIT_MIN / 1024 + 1);
@@ -72,6 +97,12 @@ static int check(struct options *options, const char *program, const char *addre
 	    check_range(program, "--linger", options->linger_ms, 0, 3600000) < 0 ||
 	    check_range(program, "--fault-window", options->window_pages, 1, (int)URGENT_MAX_RUN) < 0 ||
 	    check_range(program, "--bulk-window", options->credit_kib, credit_min, 1 << 20) < 0)
+		return -EINVAL;
+	if (options->log_format != NULL && strcmp(options->log_format, "text") != 0 &&
+	    strcmp(options->log_format, "json") != 0)
+		return complain(program, "--log-format", "takes text or json");
+	options->log_json = options->log_format != NULL && strcmp(options->log_format, "json") == 0;
+	if (check_sockets(options, program) < 0)
 		return -EINVAL;
 	if (options->limit_text != NULL && limit_parse(options->limit_text, &options->background_limit) < 0)
 		return complain(program, "--background-limit", LIMIT_TAKES);
@@ -140,6 +171,12 @@ int options_parse(struct options *options, enum attest_role role, int argc, cons
 		  "destination; 0: a lost connection ends it", "MS" },
 		{ "linger", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &options->linger_ms, 0,
 		  "answer the VMM for so long after the end", "MS" },
+		{ "control", 0, POPT_ARG_STRING, &options->control_path, 0,
+		  "unix socket for gmemctl, commands too; root and this user alone", "PATH" },
+		{ "status", 0, POPT_ARG_STRING, &options->status_path, 0, "unix socket for who may only look", "PATH" },
+		{ "status-group", 0, POPT_ARG_STRING, &options->status_group, 0, "who that is; without it this user",
+		  "GROUP" },
+		{ "log-format", 0, POPT_ARG_STRING, &options->log_format, 0, "text (default) or json", "FORMAT" },
 		{ "log", 0, POPT_ARG_STRING, &options->log_spec, 0, "error, warn, info or debug, to stderr or FILE",
 		  "LEVEL[:FILE]" },
 		{ "version", 0, POPT_ARG_NONE, NULL, OPT_VERSION, "print the version", NULL },
@@ -184,6 +221,10 @@ void options_fini(struct options *options)
 	free(options->cipher);
 	free(options->state_dir);
 	free(options->log_spec);
+	free(options->log_format);
+	free(options->control_path);
+	free(options->status_path);
+	free(options->status_group);
 	free(options->limit_text);
 	identity_files_fini(&options->files);
 	identity_free(options->identity);

@@ -3,6 +3,7 @@
 #ifndef GMEM_PAGER_OPTIONS_H
 #define GMEM_PAGER_OPTIONS_H
 
+#include "control/hub.h"
 #include "identity.h"
 #include "session.h"
 
@@ -14,6 +15,12 @@ struct options {
 	char *cipher;
 	char *state_dir;
 	char *log_spec;
+	char *log_format;
+	bool log_json;
+	struct hub_config control;	/* borrows the three below */
+	char *control_path;
+	char *status_path;
+	char *status_group;
 	char *limit_text;
 	struct identity_files files;
 	struct identity *identity;	/* from options_load() on */

@@ -8,7 +8,6 @@
 #include "pager.h"
 #include "wire.h"
 
-
 static int pager_connect(struct session *session, const struct link_config *config, char *ret_error, size_t error_len)
 {
 	struct pager *pager = (struct pager *)session;
@@ -61,7 +60,7 @@ static int pager_connected(struct session *session)
 			pager_send_complete(pager, pager->guest->layout->n_pages);
 		return 0;
 	case ATTEST_STATE_ABORTED:
-		session_tell_abort(session, "the move was aborted here before the guest ran");
+		session_tell_abort(session, SESSION_ABORTED_HERE);
 		return 0;
 	case ATTEST_STATE_RUNNING:
 		(void)session_send_op(session, ATTEST_LANE_CONTROL, ATTEST_OP_STARTED, NULL, 0);
@@ -86,8 +85,7 @@ static void pager_disconnected(struct session *session)
 	struct pager *pager = (struct pager *)session;
 
 	join_lanes(pager);
-	atomic_store(&pager->granted, 0);
-	pager->bulk_received = pager->bulk_returned = 0;
+	credit_close(&pager->credit);
 	free(pager->manifest_bytes);
 	pager->manifest_bytes = NULL;
 	pager->manifest_have = 0;
@@ -162,6 +160,15 @@ static const struct session_ops pager_ops = {
 	.end_phase = pager_end_phase,
 };
 
+static int send_credit(void *opaque, uint64_t bytes)
+{
+	struct pager *pager = opaque;
+	uint8_t body[CREDIT_LEN];
+
+	wire_put64(body, bytes);
+	return session_send_op(&pager->session, ATTEST_LANE_BULK, ATTEST_OP_CREDIT, body, sizeof(body));
+}
+
 int pager_new(const struct session_config *config, struct pager **ret_pager, char *ret_error, size_t error_len)
 {
 	struct pager *pager = calloc(1, sizeof(*pager));
@@ -175,6 +182,7 @@ int pager_new(const struct session_config *config, struct pager **ret_pager, cha
 		return r;
 	}
 	wanted_init(&pager->wanted);
+	credit_init(&pager->credit, send_credit, pager);
 	states_init(&pager->states);
 	states_init(&pager->again);
 	r = config->transport->listen(config->address, &pager->listener);
@@ -183,10 +191,10 @@ int pager_new(const struct session_config *config, struct pager **ret_pager, cha
 		pager_free(pager);
 		return r;
 	}
-	pager->only_tells = ledger_state(pager->session.ledger) == ATTEST_STATE_COMPLETE;
+	pager->only_tells = session_has_ended(&pager->session);
 	if (pager->only_tells) {
-		log_info("this move is COMPLETE: only its source is waited for, to be told so; another move needs a new "
-			 "ticket");
+		log_info("this move is over (%s): only its source is waited for, to be told so; another move needs a new "
+			 "ticket", session_table_state_name(ledger_state(pager->session.ledger)));
 		r = session_connect(&pager->session);
 	}
 	if (r < 0) {
@@ -208,6 +216,7 @@ void pager_free(struct pager *pager)
 	states_fini(&pager->states);
 	states_fini(&pager->again);
 	wanted_fini(&pager->wanted);
+	credit_fini(&pager->credit);
 	manifest_free(atomic_load(&pager->manifest));
 	free(pager->manifest_bytes);
 	guest_free(pager->guest);
@@ -222,7 +231,7 @@ int pager_attach(struct pager *pager, struct backend *backend, const struct gmem
 	if (pager->guest != NULL)
 		return -EALREADY;
 	r = session_check_attach(&pager->session, ret_error, error_len);
-	/* The guest has every page: nothing of the VM is needed any more, and its VMM hears that. */
+	/* The guest has every page, or will never run here: nothing of the VM is needed, and its VMM hears that. */
 	if (r == 0 && pager->only_tells) {
 		backend->ops->close(backend);
 		return 0;
@@ -266,15 +275,6 @@ static int record_running(struct pager *pager)
 	return r;
 }
 
-static int grant_credit(struct pager *pager, uint64_t bytes)
-{
-	uint8_t body[CREDIT_LEN];
-
-	atomic_fetch_add(&pager->granted, bytes);
-	wire_put64(body, bytes);
-	return session_send_op(&pager->session, ATTEST_LANE_BULK, ATTEST_OP_CREDIT, body, sizeof(body));
-}
-
 /* The map comes before the credit: the source streams nothing before it has both. */
 static int send_map_and_credit(struct pager *pager)
 {
@@ -282,7 +282,7 @@ static int send_map_and_credit(struct pager *pager)
 	int r = pager_send_map(pager);
 
 	if (r == 0)
-		r = grant_credit(pager, session->config->credit_bytes);
+		r = credit_open(&pager->credit, session->config->credit_bytes);
 	if (r < 0 && r != -ENOTCONN)
 		session_lane_failed(session, ATTEST_LANE_CONTROL, r);
 	return r;
@@ -388,9 +388,22 @@ void pager_tick(struct pager *pager)
 		pager->stall.patience_us = 0;	/* the silence of a lost connection is no lost page */
 		return;
 	}
-	if (stall_tick(&pager->stall, filled, filled + atomic_load(&pager->session.stats.pages_duplicate),
-		       stats_now_us()))
+	if (!stall_tick(&pager->stall, filled, filled + atomic_load(&pager->session.stats.pages_duplicate),
+			stats_now_us()))
+		return;
+	/* Paused, what nobody waits for is not missed. */
+	if (credit_is_paused(&pager->credit))
+		pager_ask_again(pager);
+	else
 		pager_sweep(pager);
+}
+
+void pager_pause(struct pager *pager, bool pause)
+{
+	int r = credit_pause(&pager->credit, pause);
+
+	if (r < 0 && r != -ENOTCONN)
+		session_lane_failed(&pager->session, ATTEST_LANE_BULK, r);
 }
 
 void pager_stop(struct pager *pager)

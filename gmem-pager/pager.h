@@ -10,6 +10,7 @@
 #ifndef GMEM_PAGER_PAGER_H
 #define GMEM_PAGER_PAGER_H
 
+#include "credit.h"
 #include "guest.h"
 #include "session.h"
 #include "stall.h"
@@ -19,7 +20,7 @@
 struct pager {
 	struct session session;			/* first: end_phase() and others get here from it */
 	struct transport_listener *listener;
-	bool only_tells;			/* COMPLETE since the process before: no guest, a source to tell */
+	bool only_tells;			/* over since the process before: no guest, a source to tell */
 	struct guest *guest;			/* set by pager_attach() */
 	_Atomic(struct manifest *) manifest;	/* set when START came */
 	struct states states;			/* control thread until STARTED, then read only */
@@ -30,8 +31,7 @@ struct pager {
 	struct wanted wanted;
 	bool has_fault, has_urgent, has_bulk;	/* control thread, then the owner */
 	pthread_t fault, urgent, bulk;
-	atomic_uint_fast64_t granted;		/* bulk bytes allowed so far */
-	uint64_t bulk_received, bulk_returned;	/* bulk thread */
+	struct credit credit;			/* of the bulk stream */
 	uint64_t n_missing;			/* owner: as of the last look */
 	struct stall stall;			/* owner */
 };
@@ -44,8 +44,8 @@ void pager_free(struct pager *pager);
 
 /*
  * Take over @backend (on success) and begin to accept the source.  Everything
- * must be missing.  @regions: as checked by gmem_attach().  Where the record says COMPLETE
- * the source is accepted since pager_new(), and nothing is done with the VM.
+ * must be missing.  @regions: as checked by gmem_attach().  Where the record says COMPLETE or
+ * ABORTED the source is accepted since pager_new(), and nothing is done with the VM.
  */
 int pager_attach(struct pager *pager, struct backend *backend, const struct gmem_region *regions, size_t n_regions,
 		 char *ret_error, size_t error_len);
@@ -64,6 +64,9 @@ void pager_tick(struct pager *pager);
 void pager_stop(struct pager *pager);
 
 void pager_progress(struct pager *pager, struct gmem_progress *ret_progress);
+
+/* Owner: hold the background stream, or let it go on; what guests wait for comes all the same. */
+void pager_pause(struct pager *pager, bool pause);
 
 /* ---- between the files of the pager ---- */
 

@@ -18,7 +18,6 @@
 
 #include <sodium.h>
 
-#include "limit.h"
 #include "log.h"
 #include "session.h"
 
@@ -219,48 +218,6 @@ static void describe(const struct session *session, char *ret_line, size_t len)
 	}
 }
 
-/* The guest is given up; only while nobody could bring it on anyway. */
-static void abandon(struct session *session, const struct attest_session_command *command)
-{
-	const struct attest_session_input input = { .event = ATTEST_EVENT_OP_ABANDON, .command = command };
-	int r = -EBUSY;
-
-	pthread_mutex_lock(&session->lock);
-	if (!session->ended && session->health.state == GMEM_LINK_LOST)
-		r = ledger_step(session->ledger, &input, NULL);
-	if (r == 0) {
-		snprintf(session->error, sizeof(session->error), "abandoned by uid %u: %.150s", command->uid,
-			 command->reason);
-		session->ended = true;
-		session->ended_us = stats_now_us();
-		session->phase = GMEM_PHASE_FAILED;
-		session->status = -ECANCELED;
-		pthread_cond_broadcast(&session->changed);
-	}
-	pthread_mutex_unlock(&session->lock);
-	if (r == 0)
-		log_error("move failed: %s", session->error);
-	else
-		log_warn("an operator's abandon was refused: %s", r == -EBUSY ? "the other side is not LOST" : strerror(-r));
-}
-
-/* How fast the bulk stream may be is an operator's choice at any time.  The lock is held, for the ledger. */
-static bool take_limit(struct session *session, uint64_t *ret_bytes_per_s)
-{
-	bool taken;
-	uint32_t uid;
-
-	if (!ledger_wants_limit(session->ledger, ret_bytes_per_s, &uid))
-		return false;
-	taken = session->ops->limit != NULL && !session->ended;
-	if (taken) {
-		session->health.limited_by = uid;
-		ledger_note_limit(session->ledger, session->ops->limit(session, ret_bytes_per_s), uid);
-	}
-	ledger_limit_done(session->ledger);
-	return taken;
-}
-
 /* For gmemctl, beside the record; the lock is held. */
 static void note_health(struct session *session, const char *line)
 {
@@ -274,9 +231,10 @@ void session_tick(struct session *session)
 	struct session_health *health = &session->health;
 	struct attest_session_command command;
 	char line[SESSION_ERROR_LEN + 200];
-	char limit_text[LIMIT_TEXT_LEN];
 	uint64_t bytes_per_s;
-	bool lost, asked, limited;
+	bool lost, asked, wanted;
+	uint32_t uid;
+	int r;
 
 	pthread_mutex_lock(&session->lock);
 	lost = health->state == GMEM_LINK_RECONNECTING && !session->ended && is_waited_for_without_end(session) &&
@@ -288,13 +246,20 @@ void session_tick(struct session *session)
 		note_health(session, line);
 	health->told = health->state;
 	asked = ledger_take_command(session->ledger, &command);
-	limited = take_limit(session, &bytes_per_s);
+	wanted = ledger_wants_limit(session->ledger, &bytes_per_s, &uid);
 	pthread_mutex_unlock(&session->lock);
 	if (lost)
 		log_error("%s", line);
-	if (asked)
-		abandon(session, &command);
-	if (limited)
-		log_info("limit of the background stream: %s, by uid %u", limit_print(bytes_per_s, limit_text),
-			 health->limited_by);
+	if (asked) {
+		r = session_abandon(session, &command);
+		if (r < 0)
+			log_warn("an operator's abandon was refused: %s", r == -EBUSY || r == -EALREADY ?
+				 "the other side is not LOST" : strerror(-r));
+	}
+	if (wanted) {
+		(void)session_limit(session, bytes_per_s, uid);
+		pthread_mutex_lock(&session->lock);
+		ledger_limit_done(session->ledger);	/* who waits looks now at what the limit is */
+		pthread_mutex_unlock(&session->lock);
+	}
 }

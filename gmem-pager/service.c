@@ -149,12 +149,13 @@ static bool is_over(const struct service *service)
 
 static void serve(struct service *service)
 {
-	enum { LISTEN, SIGNAL, NOTIFY, VMM, N_FDS };
+	enum { LISTEN, SIGNAL, NOTIFY, VMM, ORDER, N_FDS };
 	struct pollfd fds[N_FDS] = {
 		[LISTEN] = { .fd = service->listen_fd, .events = POLLIN },
 		[SIGNAL] = { .fd = service->signal_fd, .events = POLLIN },
 		[NOTIFY] = { .fd = service->config->session->notify_fd, .events = POLLIN },
 		[VMM] = { .events = POLLIN },
+		[ORDER] = { .fd = service->config->hub != NULL ? hub_order_fd(service->config->hub) : -1, .events = POLLIN },
 	};
 
 	while (!is_over(service)) {
@@ -174,6 +175,7 @@ static void serve(struct service *service)
 		if (service->config->ops->tick != NULL && !service->stopped)
 			service->config->ops->tick(service->config->opaque);
 		follow_phase(service);
+		desk_tick(&service->desk);
 	}
 }
 
@@ -212,6 +214,29 @@ static int open_fds(struct service *service)
 	return 0;
 }
 
+/* The control sockets are served as long as serve() runs, and hear how it ended. */
+static void serve_all(struct service *service)
+{
+	const struct service_config *config = service->config;
+	int r;
+
+	desk_init(&service->desk, config->session, config->ops->desk, config->opaque, config->hub, config->notify);
+	desk_tick(&service->desk);
+	r = config->hub != NULL ? hub_start(config->hub, config->names) : 0;
+	if (r < 0) {
+		log_error("cannot start a thread: %s", strerror(-r));
+		return;
+	}
+	if (config->notify != NULL)
+		notify_ready(config->notify);
+	serve(service);
+	if (config->notify != NULL)
+		notify_stopping(config->notify);
+	desk_end(&service->desk);
+	if (config->hub != NULL)
+		hub_stop(config->hub);
+}
+
 int service_run(const struct service_config *config)
 {
 	struct service service = { .config = config, .listen_fd = -1, .signal_fd = -1, .vmm_fd = -1 };
@@ -220,7 +245,7 @@ int service_run(const struct service_config *config)
 	states_init(&service.incoming);
 	if (open_fds(&service) == 0) {
 		log_info("%s: waiting for a VMM on %s", config->ops->name, config->socket_path);
-		serve(&service);
+		serve_all(&service);
 		code = exit_code(&service);
 	}
 	if (!service.stopped)

@@ -13,6 +13,7 @@
 #include <gmem/gmem.h>
 
 #include "backend.h"
+#include "control/desk.h"
 #include "session.h"
 #include "states.h"
 
@@ -38,6 +39,7 @@ struct service_ops {
 	void (*tick)(void *opaque);	/* pager; may be NULL */
 	void (*progress)(void *opaque, struct gmem_progress *ret_progress);
 	void (*stop)(void *opaque);
+	const struct desk_ops *desk;	/* may be NULL if there is neither hub nor notify */
 };
 
 struct service_config {
@@ -47,6 +49,9 @@ struct service_config {
 	int (*open_backend)(int fd, struct backend **ret_backend);	/* takes @fd over on success */
 	const char *socket_path;
 	int linger_ms;		/* how long to answer the VMM's questions after the end */
+	struct hub *hub;		/* borrowed, open and not started; NULL: no control sockets */
+	const struct report_names *names;	/* for the hub */
+	struct notify *notify;		/* borrowed; NULL: no service manager */
 };
 
 /* Call first in main(), before any thread: block the signals that service_run() reads. */

@@ -26,6 +26,7 @@ struct service {
 	uint32_t pending_seq;
 	struct states incoming;		/* source: what the VMM hands over */
 	int incoming_status;
+	struct desk desk;
 	uint8_t *buffer;		/* PROTO_MESSAGE_MAX bytes of locked memory */
 };
 

@@ -54,6 +54,18 @@ static int open_ledger(struct session *session)
 	return ledger_open(&ledger_config, &session->ledger);
 }
 
+/* Over since the process before this one, at a destination whose source may not have heard it. */
+static void go_on_telling(struct session *session, enum gmem_phase phase)
+{
+	session->phase = phase;
+	session->ended = session->untold = true;
+	session->ended_us = stats_now_us();
+	if (phase != GMEM_PHASE_ABORTED)
+		return;
+	session->status = -ECANCELED;
+	snprintf(session->error, sizeof(session->error), SESSION_ABORTED_HERE "; another move needs a new ticket");
+}
+
 /* Where the process before this one was. */
 static void go_on(struct session *session)
 {
@@ -65,10 +77,11 @@ static void go_on(struct session *session)
 	case ATTEST_STATE_RUNNING:
 		session->phase = GMEM_PHASE_RUNNING;
 		break;
-	case ATTEST_STATE_COMPLETE:	/* of a destination: its source may not have heard it */
-		session->phase = GMEM_PHASE_COMPLETE;
-		session->ended = session->untold = true;
-		session->ended_us = stats_now_us();
+	case ATTEST_STATE_COMPLETE:
+		go_on_telling(session, GMEM_PHASE_COMPLETE);
+		break;
+	case ATTEST_STATE_ABORTED:
+		go_on_telling(session, GMEM_PHASE_ABORTED);
 		break;
 	default:
 		session->phase = GMEM_PHASE_CONNECTING;
@@ -81,7 +94,8 @@ static void go_on(struct session *session)
 
 /*
  * The VM of a session that has begun comes from the VMM that had it, and no other VM does.  Nothing has happened
- * to a VM before START: it is not handed over again, but for the first time, whoever had it before.
+ * to a VM before START: it is not handed over again, but for the first time, whoever had it before.  Of a move that
+ * was aborted any VMM may hear.
  */
 int session_check_attach(const struct session *session, char *ret_error, size_t error_len)
 {
@@ -92,7 +106,7 @@ int session_check_attach(const struct session *session, char *ret_error, size_t 
 			 "state directory of the one before");
 		return -ENXIO;
 	}
-	if (!session->again && begun && session->phase >= GMEM_PHASE_STARTED) {
+	if (!session->again && begun && session->phase >= GMEM_PHASE_STARTED && session->phase != GMEM_PHASE_ABORTED) {
 		snprintf(ret_error, error_len, "this session's guest is that of another VMM, and that one has to hand it "
 			 "over again");
 		return -EEXIST;

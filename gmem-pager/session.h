@@ -34,6 +34,7 @@
 #include "stats.h"
 
 #define SESSION_ERROR_LEN 256u
+#define SESSION_ABORTED_HERE "the move was aborted here before the guest ran"	/* what a destination says of it */
 
 struct session_config {
 	const struct transport_ops *transport;
@@ -201,6 +202,21 @@ bool session_try_again(struct session *session, const char *error);
 
 /* Owner, several times a second: is the peer gone for good? */
 void session_tick(struct session *session);
+
+/* ---- operator.c; owner ---- */
+
+/*
+ * End the move while the guest is still the source's; @command is recorded, then the other side is told.
+ * -EPROTO: not in this state, the guest may have run; -EALREADY: it has ended; -EPERM: no reason given; else the record
+ * cannot be written.
+ */
+int session_abort(struct session *session, const struct attest_session_command *command);
+
+/* Give the guest up; only while nobody could bring it on anyway.  -EBUSY: the other side is not LOST; else as above. */
+int session_abandon(struct session *session, const struct attest_session_command *command);
+
+/* @bytes_per_s as limit_set() takes it, by @uid's wish.  -EOPNOTSUPP: a pager has none; -EALREADY: it has ended. */
+int session_limit(struct session *session, uint64_t bytes_per_s, uint32_t uid);
 
 /* Phase now; @ret_error (SESSION_ERROR_LEN bytes) and @ret_status may be NULL. */
 enum gmem_phase session_get_phase(struct session *session, int *ret_status, char *ret_error);

@@ -184,33 +184,28 @@ static enum gmem_phase resume(struct source *source, char *error, size_t error_l
 	return GMEM_PHASE_ABORTED;
 }
 
+/* By the record first: it says a moment before the phase does that START may have left. */
 static enum gmem_phase source_end_phase(struct session *session, enum session_cause cause, char *error,
 					size_t error_len)
 {
 	struct source *source = (struct source *)session;
-	enum attest_state state;
+	const enum attest_state state = ledger_state(session->ledger);
 	int r;
 
-	if (session->phase == GMEM_PHASE_RUNNING) {
+	if (state == ATTEST_STATE_GIVEN || session->phase == GMEM_PHASE_RUNNING) {
 		append(error, error_len, "; the destination has run, the VM stays frozen and must not run here again");
 		return GMEM_PHASE_FAILED;
 	}
-	if (session->phase == GMEM_PHASE_STARTED) {
+	if (state == ATTEST_STATE_IN_DOUBT || session->phase == GMEM_PHASE_STARTED) {
 		if (cause == SESSION_PEER_ABORT)
 			return resume(source, error, error_len);
 		append(error, error_len, "; START had left, the VM stays frozen (in doubt)");
 		return GMEM_PHASE_FAILED;
 	}
-	if (ledger_state(session->ledger) == ATTEST_STATE_OFFERED &&
-	    ledger_event(session->ledger, session_end_event(cause)) < 0)
+	if (state == ATTEST_STATE_OFFERED && ledger_event(session->ledger, session_end_event(cause)) < 0)
 		log_warn("cannot record ABORTED in %s", session->config->state_dir);
-	/*
-	 * The process before this one may have frozen it; START has not left, so it goes on here.  The record
-	 * says so, not the phase alone: STARTED is durable a moment before the phase is.
-	 */
-	state = ledger_state(session->ledger);
-	if (ledger_was_resumed(session->ledger) && source->guest != NULL &&
-	    (state == ATTEST_STATE_OFFERED || state == ATTEST_STATE_ABORTED)) {
+	/* The process before this one may have frozen it; START has not left, so it goes on here. */
+	if (ledger_was_resumed(session->ledger) && source->guest != NULL) {
 		r = source->guest->backend->ops->thaw(source->guest->backend);
 		if (r < 0 && r != -EINVAL)
 			append(error, error_len, "; and the VM cannot be thawed");
@@ -391,8 +386,8 @@ int source_send_run(struct source *source, enum attest_lane id, uint64_t index, 
 
 	r = guest_read(source->guest, manifest, index, n_pages, body, &record.body_len);
 	if (r < 0) {
-		session_end(&source->session, SESSION_LOCAL, r, "cannot read %u pages at GFN 0x%llx: %s", n_pages,
-			    (unsigned long long)record.gfn, strerror(-r));
+		log_debug("%u pages at GFN 0x%llx cannot be read", n_pages, (unsigned long long)record.gfn);
+		session_end(&source->session, SESSION_LOCAL, r, "cannot read %u pages: %s", n_pages, strerror(-r));
 		return -ECANCELED;
 	}
 	stats_add(id == ATTEST_LANE_URGENT ? &stats->pages_demand : &stats->pages_background, n_pages);

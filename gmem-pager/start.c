@@ -241,7 +241,8 @@ int pager_start_record(struct pager *pager, const struct attest_record *record, 
 	state = session->ended ? ATTEST_STATE_LOST : ledger_now(session->ledger);
 	pthread_mutex_unlock(&session->lock);
 	if (state == ATTEST_STATE_LOST)
-		return pager->only_tells ? tell_complete(pager, record, &reader) : 0;
+		return pager->only_tells && session_get_phase(session, NULL, NULL) == GMEM_PHASE_COMPLETE ?
+		       tell_complete(pager, record, &reader) : 0;
 	if (state == ATTEST_STATE_RUNNING)
 		return take_running(pager, record, &reader);
 	if (state != ATTEST_STATE_OFFERED)

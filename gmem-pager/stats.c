@@ -22,8 +22,7 @@ static unsigned int bucket_of(uint64_t us)
 	return ((octave + 1u) << STATS_SUB_BITS) + (unsigned int)((us >> octave) & ((1u << STATS_SUB_BITS) - 1u));
 }
 
-/* The largest value of a bucket. */
-static uint64_t bucket_top(unsigned int bucket)
+uint64_t stats_bucket_top(unsigned int bucket)
 {
 	const unsigned int octave = bucket >> STATS_SUB_BITS;
 	const uint64_t mantissa = bucket & ((1u << STATS_SUB_BITS) - 1u);
@@ -39,6 +38,7 @@ void stats_record_latency(struct stats *stats, uint64_t us)
 
 	stats_add(&stats->latency[bucket_of(us)], 1);
 	stats_add(&stats->n_latencies, 1);
+	stats_add(&stats->latency_sum_us, us);
 	while (us > max && !atomic_compare_exchange_weak(&stats->latency_max_us, &max, us))
 		continue;
 }
@@ -56,7 +56,7 @@ uint64_t stats_latency_us(const struct stats *stats, unsigned int per_mille)
 	for (i = 0; i < STATS_N_BUCKETS; i++) {
 		seen += atomic_load_explicit(&stats->latency[i], memory_order_relaxed);
 		if (seen >= rank)
-			return bucket_top(i) < max ? bucket_top(i) : max;
+			return stats_bucket_top(i) < max ? stats_bucket_top(i) : max;
 	}
 	return max;
 }

@@ -25,6 +25,7 @@ struct stats {
 	atomic_uint_fast64_t started_us;
 	atomic_uint_fast64_t complete_us;
 	atomic_uint_fast64_t latency_max_us;
+	atomic_uint_fast64_t latency_sum_us;
 	atomic_uint_fast64_t n_latencies;
 	atomic_uint_fast64_t latency[STATS_N_BUCKETS];
 };
@@ -42,6 +43,9 @@ void stats_record_latency(struct stats *stats, uint64_t us);
 
 /* The latency that @per_mille of all faults did not exceed, in microseconds; 0 if there was none. */
 uint64_t stats_latency_us(const struct stats *stats, unsigned int per_mille);
+
+/* The largest value that bucket @bucket of the histogram counts. */
+uint64_t stats_bucket_top(unsigned int bucket);
 
 /* Fill the counters of @ret_progress that live here. */
 void stats_read(const struct stats *stats, struct gmem_progress *ret_progress);

@@ -7,29 +7,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "unixsock.h"
 #include "vmmsock.h"
-
-/* Is anybody there?  A socket file that refuses connections is left over from a process that died. */
-static bool is_stale(const struct sockaddr_un *addr)
-{
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	bool stale;
-
-	if (fd < 0)
-		return false;
-	stale = connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) < 0 && errno == ECONNREFUSED;
-	close(fd);
-	return stale;
-}
-
-static int bind_private(int fd, const struct sockaddr_un *addr)
-{
-	const mode_t before = umask(0177);
-	int r = bind(fd, (const struct sockaddr *)addr, sizeof(*addr)) < 0 ? -errno : 0;
-
-	umask(before);
-	return r;
-}
 
 int vmmsock_listen(const char *path, int *ret_fd)
 {
@@ -42,9 +21,9 @@ int vmmsock_listen(const char *path, int *ret_fd)
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	r = bind_private(fd, &addr);
-	if (r == -EADDRINUSE && is_stale(&addr) && unlink(path) == 0)
-		r = bind_private(fd, &addr);
+	r = unixsock_bind_private(fd, &addr);
+	if (r == -EADDRINUSE && unixsock_is_stale(&addr, SOCK_SEQPACKET) && unlink(path) == 0)
+		r = unixsock_bind_private(fd, &addr);
 	if (r == 0 && listen(fd, 4) < 0)
 		r = -errno;
 	if (r < 0) {

@@ -4,6 +4,7 @@
 #define GMEM_PAGER_WANTED_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,6 +22,8 @@ struct wanted_entry {
 struct wanted {
 	pthread_mutex_t lock;
 	size_t n_entries;				/* lock */
+	atomic_uint_fast64_t n_waiting;			/* written with the lock held; for who only looks */
+	atomic_uint_fast64_t oldest_us;			/* the same; since when the first of them waits, 0: nobody */
 	struct wanted_entry entries[WANTED_MAX];	/* lock; in no order */
 };
 

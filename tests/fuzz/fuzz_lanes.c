@@ -127,6 +127,11 @@ static void run_source(bool credit)
 	pace_fini(&source.pace);
 }
 
+static int no_credit(void *opaque, uint64_t bytes)
+{
+	return 0;
+}
+
 static void run_pager(struct fake_vm *vm, struct guest *guest, bool bulk)
 {
 	static const struct session_config config = { .credit_bytes = CREDIT_MIN };
@@ -134,7 +139,8 @@ static void run_pager(struct fake_vm *vm, struct guest *guest, bool bulk)
 	uint8_t before[4096];
 
 	atomic_store(&pager.manifest, (struct manifest *)(uintptr_t)announced);
-	atomic_store(&pager.granted, 1u << 20);
+	credit_init(&pager.credit, no_credit, NULL);
+	FUZZ_NEED(credit_open(&pager.credit, 1u << 20) == 0);
 	atomic_store(&pager.session.stats.pages_total, UINT32_MAX);
 	atomic_store(&guest->may_convert, true);
 	wanted_init(&pager.wanted);
@@ -145,6 +151,7 @@ static void run_pager(struct fake_vm *vm, struct guest *guest, bool bulk)
 	FUZZ_NEED(vm->n_rewritten == 0);
 	FUZZ_NEED(!memcmp(before, fake_vm_page(vm, N_PRIVATE + 1), sizeof(before)));
 	wanted_fini(&pager.wanted);
+	credit_fini(&pager.credit);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

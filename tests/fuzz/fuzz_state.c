@@ -5,7 +5,8 @@
  * once, with the manifest that it names and every state whole, or not at all; what
  * comes after it may repeat the manifest, and change nothing.  With the highest bit in
  * the first byte the move is COMPLETE already and there is no guest: a whole manifest
- * is answered with COMPLETE, and nothing else happens.
+ * is answered with COMPLETE, and nothing else happens.  With the two highest bits it is
+ * ABORTED: nothing is answered.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -120,6 +121,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	n_told = 0;
 	if (size && data[0] & 0x80) {
 		pager->only_tells = pager->session.ended = true;
+		phase = data[0] & 0x40 ? GMEM_PHASE_ABORTED : GMEM_PHASE_COMPLETE;
 		pager->guest = NULL;
 	}
 	while (size >= 3 && r == 0) {
@@ -140,6 +142,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (phase == GMEM_PHASE_STARTED)
 		check_started(pager);
+	FUZZ_NEED(phase != GMEM_PHASE_ABORTED || n_told == 0 || ended);
 	FUZZ_NEED(!pager->only_tells || (n_told <= 1 && !has_start && !atomic_load(&pager->manifest)));
 	manifest_free(atomic_load(&pager->manifest));
 	free(pager->manifest_bytes);
@@ -182,6 +185,8 @@ void fuzz_seeds(void (*emit)(const char *name, const uint8_t *data, size_t size)
 	emit("no-states", seed, n);
 	seed[0] = 0x82;		/* modulo 3 still a MANIFEST */
 	emit("only-tells", seed, n);
+	seed[0] = 0xc1;		/* the same */
+	emit("only-tells-aborted", seed, n);
 	seed[0] = 1;
 	start[40] = 1;
 	n = add(seed, 0, state, sizeof(state), "12", 2);

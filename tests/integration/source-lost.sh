@@ -7,12 +7,6 @@ resume_timeout_s=20
 . "$(dirname "$0")/lib/resume.sh"
 . "$(dirname "$0")/lib/test.sh"
 
-# shown TEXT: what gmemctl says on B of the session.
-shown() {
-	on B "$GMEM_BUILD/gmem-pager/gmemctl" --state-dir $share/state session show "$ticket" | grep -E -- "$1" ||
-		fail "gmemctl does not show \"$1\""
-}
-
 hosts_up
 move_stage
 ticket=$(ticket_id)
@@ -23,15 +17,15 @@ on B "$GMEM_BUILD/gmem-pager/gmemctl" --state-dir $share/state session abandon "
 says B pager 'abandon was refused'
 expect "host A cannot be killed" "$BED" kill A
 says B pager 'connection lost.*silent|connection lost.*lost'
-shown '^peer is .*trying to get it back.*last heard at 20'
+shown B '^peer is .*trying to get it back.*last heard at 20'
 says B pager 'LOST: the other side has not come back.*last heard at 20.*gmemctl session abandon'
-shown '^peer is .*LOST'
-shown '^state .*RUNNING'
-shown '^way out .*session abandon'
+shown B '^peer is .*LOST'
+shown B '^state .*RUNNING'
+shown B '^way out .*session abandon'
 expect "abandon is refused" on B "$GMEM_BUILD/gmem-pager/gmemctl" --state-dir $share/state session abandon \
 	"$ticket" --reason "host A burnt down"
 exits B pager 4 'abandoned by uid 0: host A burnt down'
 exits B vmm 3 'stopped|missing'
-shown '^state .*LOST'
+shown B '^state .*LOST'
 guest_saw_nothing_wrong
 echo "ok $test_name"

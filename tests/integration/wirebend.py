@@ -11,7 +11,8 @@ on, except for one record that it spoils:
   swap     it comes after the one behind it
   divert   it goes to the other page lane (urgent for bulk, bulk for urgent)
   cut      all connections end in its place
-  stall    it and all that follows, on all lanes and both ways, is swallowed
+  stall    it and all that follows, on all lanes and both ways, is swallowed, and connections
+           that come after it are refused
   delay    it and all that follows on its lane comes --ms milliseconds late
   stale    the first such record is kept and all connections end behind it; on the
            connections that come then, it is sent in place of the first one there
@@ -219,8 +220,36 @@ def parse_args():
     parser.add_argument("--op", default="PAGES", choices=sorted(OPS))
     parser.add_argument("--nth", default=0, type=int, help="which of those records, from 0")
     parser.add_argument("--from", dest="sender", default="source", choices=("source", "pager"))
+    parser.add_argument("--again", action="store_true", help="go on with connections that come after the first set")
     parser.add_argument("--ms", default=100, type=int, help="for delay")
     return parser.parse_args()
+
+
+def accept_more(bender, pipes):
+    """Is another connection waited for?"""
+    args = bender.args
+    if args.act == "stall" and bender.struck:
+        return False
+    return args.again or args.act == "stale" or len(pipes) < 2 * len(LANES)
+
+
+def listen(bender, listener, target):
+    """Accept connections as long as any are waited for; their pipes."""
+    pipes = []
+    listener.settimeout(0.1)  # between two of them it may strike
+    while accept_more(bender, pipes):
+        try:
+            client, _ = listener.accept()
+        except TimeoutError:
+            continue
+        client.settimeout(None)
+        try:
+            pipes += connect_through(bender, client, target)
+        except (Closed, OSError, ValueError) as error:
+            print(f"connection dropped: {error}", file=sys.stderr, flush=True)
+            client.close()
+    listener.close()
+    return pipes
 
 
 def main():
@@ -229,17 +258,8 @@ def main():
     listener = socket.create_server(args.listen, family=socket.AF_INET6 if ":" in args.listen[0] else socket.AF_INET)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     print("ready", flush=True)
-    pipes = []
     try:
-        while len(pipes) < 2 * len(LANES) or args.act == "stale":
-            client, _ = listener.accept()
-            try:
-                pipes += connect_through(bender, client, args.to)
-            except (Closed, OSError, ValueError) as error:
-                print(f"connection dropped: {error}", file=sys.stderr, flush=True)
-                client.close()
-        listener.close()
-        for pipe in pipes:
+        for pipe in listen(bender, listener, args.to):
             pipe.join()
     finally:
         bender.report()

@@ -4,10 +4,10 @@
 #
 # Names inside the hosts: /run/share is each host's $share_a or $share_b outside
 # (keys, logs, console, reports, state records); sockets are in /run/gmem.
-# Knobs: mem_mib, vcpus, guest_append, cipher, pager_program, connect, background_limit.
+# Knobs: mem_mib, vcpus, guest_append, cipher, pager_program, source_program, connect, background_limit.
 
 mem_mib=${mem_mib:-256} vcpus=${vcpus:-2} guest_append=${guest_append:-} cipher=${cipher:-auto}
-pager_program=${pager_program:-gmem-pager}
+pager_program=${pager_program:-gmem-pager} source_program=${source_program:-gmem-source}
 keygen=$GMEM_BUILD/gmem-pager/gmem-keygen
 vmm=$GMEM_BUILD/tests/vmm/gmem-testvmm
 share=/run/share sock=/run/gmem
@@ -69,7 +69,7 @@ pager_start() {
 
 # source_start [OPTION]...: gmem-source on A.
 source_start() {
-	"$BED" spawn A $source_job -- nice -n -15 "$GMEM_BUILD/gmem-pager/gmem-source" --connect "$connect" \
+	"$BED" spawn A $source_job -- nice -n -15 "$GMEM_BUILD/gmem-pager/$source_program" --connect "$connect" \
 		--socket $sock/source.sock $(service_options) --background-limit "$background_limit" "$@" ||
 		fail "gmem-source does not start"
 	wait_socket A $sock/source.sock $source_job

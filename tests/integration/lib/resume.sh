@@ -37,6 +37,12 @@ says() {
 	fail "$2 on $1 does not say \"$3\" ${4:-1} times: $(tail -n2 "$log")"
 }
 
+# shown HOST TEXT: what gmemctl says there of the session.
+shown() {
+	on "$1" "$GMEM_BUILD/gmem-pager/gmemctl" --state-dir $share/state session show "$(ticket_id)" | grep -E -- "$2" ||
+		fail "gmemctl on $1 does not show \"$2\""
+}
+
 # The move comes to its end, the guest goes on at B, and no byte of it differs.
 all_is_right() {
 	local json=$BED_DIR/$test_name.json

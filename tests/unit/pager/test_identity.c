@@ -10,6 +10,8 @@
 #include <attest/platform.h>
 #include <attest/ticket.h>
 
+#include <vectors/snpgen.h>
+
 #include "check.h"
 #include "duo.h"
 #include "identity.h"
@@ -213,6 +215,51 @@ static void test_other_platform(void)
 	}
 }
 
+/* The destination's evidence is of a generated processor, whose root generated.c pins; the policy wants @measured. */
+static void set_up_snp(uint8_t measured)
+{
+	static struct snpgen snp;
+	char text[512];
+
+	set_up();
+	snpgen_init(&snp, SNP_MILAN, false, 3);
+	memset(snp.report + 0x90, measured, SNP_MEASUREMENT_LEN);
+	snpgen_policy_text(&snp, text, sizeof(text));
+	write_text("snp-policy", text);
+	name(&world.files[0].policy, "snp-policy");
+	name(&world.files[1].software_key, NULL);
+	free(world.files[1].evidence);
+	world.files[1].evidence = strdup("tsm");
+	platform_id(BUNDLE_SNP, snp.report + 0x1a0, SNP_CHIP_ID_LEN, world.ticket.destination.platform_id);
+}
+
+static void test_snp_evidence(void)
+{
+	struct duo *duo = &world.duo;
+
+	set_up_snp(0x3e);
+	write_ticket(world.issuer);
+	load_both();
+	CU_ASSERT_EQUAL_FATAL(duo_prepare(duo), 0);
+	CU_ASSERT_EQUAL_FATAL(duo_start(duo), 0);
+	CU_ASSERT_EQUAL(duo_wait_pager(duo, GMEM_PHASE_COMPLETE), GMEM_PHASE_COMPLETE);
+	CU_ASSERT_EQUAL(duo_first_difference(duo), -1);
+	tear_down();
+
+	set_up_snp(0x3f);
+	write_ticket(world.issuer);
+	load_both();
+	refused(0, "snp.measurement");
+	tear_down();
+
+	set_up_snp(0x3e);
+	world.ticket.destination.platform_id[0] ^= 1;
+	write_ticket(world.issuer);
+	load_both();
+	refused(0, "ticket.platform");
+	tear_down();
+}
+
 static void test_used_twice(void)
 {
 	struct duo *duo = &world.duo;
@@ -277,6 +324,32 @@ static void test_bad_tickets(void)
 	CU_ASSERT_EQUAL(identity_load(&world.files[1], ATTEST_RESPONDER, true, config_of(1), &world.identity[1],
 				      world.error), -EACCES);
 	CHECK_CONTAINS(world.error, "another VM");
+	tear_down();
+}
+
+/* The ticket is not valid any more, and this side has used it: a process that comes later goes on. */
+static void test_validity_is_asked_once(void)
+{
+	struct ledger_config used = { .role = ATTEST_RESPONDER };
+	struct ledger *ledger = NULL;
+	uint8_t bytes[TICKET_LEN];
+
+	set_up();
+	world.ticket.not_after_s = world.ticket.not_before_s + 1;
+	write_ticket(world.issuer);
+	CU_ASSERT_EQUAL(ticket_sign(&world.ticket, world.issuer, bytes), 0);
+	ticket_id(bytes, used.ticket_id);
+	memcpy(used.vm_id, world.ticket.vm_id, ATTEST_ID_LEN);
+	memcpy(used.peer_key, world.ticket.source.static_key, ATTEST_KEY_LEN);
+	used.dir = config_of(1)->state_dir;
+	CU_ASSERT_EQUAL(load(1), -EACCES);
+	CU_ASSERT_EQUAL_FATAL(ledger_open(&used, &ledger), 0);
+	CU_ASSERT_EQUAL(ledger_event(ledger, ATTEST_EVENT_BEGIN), 0);
+	ledger_close(ledger);
+	CU_ASSERT_EQUAL(load(1), 0);
+	/* The other side has not, though both keep their records in one place. */
+	CU_ASSERT_EQUAL(load(0), -EACCES);
+	CHECK_CONTAINS(world.error, "not valid any more");
 	tear_down();
 }
 
@@ -405,6 +478,8 @@ static const struct check checks[] = {
 	{ "another platform with the right static key", test_other_platform },
 	{ "a ticket used twice", test_used_twice },
 	{ "tickets that are not good", test_bad_tickets },
+	{ "SNP evidence by tsm", test_snp_evidence },
+	{ "validity is asked once", test_validity_is_asked_once },
 	{ "--peer must be the ticket's", test_peer_must_be_the_tickets },
 	{ "files that are not good", test_bad_files },
 	{ "the TPM's key handle", test_tpm_key },

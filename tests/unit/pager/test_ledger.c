@@ -224,6 +224,62 @@ static void test_records_of_another_boot_are_judged(void)
 	judge(ATTEST_INITIATOR, ATTEST_STATE_IN_DOUBT, now, true, ATTEST_STATE_IN_DOUBT);
 }
 
+/* A record of @boot_id in @state: does another process go on with it? */
+static bool goes_on(enum attest_role role, enum attest_state state, const char *boot_id)
+{
+	struct ledger *ledger = open_new(role), *next = NULL;
+	struct attest_session session;
+	struct attest_session_record record = { .role = role, .vm_id = { 5 }, .peer_key = { 9 }, .connection = 1 };
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool resumed;
+
+	memcpy(record.ticket_id, config.ticket_id, ATTEST_ID_LEN);
+	CU_ASSERT_EQUAL(ledger_boot_id(record.boot_id), 0);
+	if (boot_id != NULL)
+		strcpy(record.boot_id, boot_id);
+	attest_session_init(&session, &record);
+	session.record.state = state;
+	CU_ASSERT_EQUAL(record_file_store(fd, &session.record, true), 0);
+	close(fd);
+	config.resume = true;
+	CU_ASSERT_EQUAL_FATAL(ledger_open(&config, &next), 0);
+	config.resume = false;
+	resumed = ledger_was_resumed(next);
+	CU_ASSERT_EQUAL(ledger_event(next, ATTEST_EVENT_BEGIN), resumed ? -EPROTO : -EEXIST);
+	ledger_close(next);
+	close_all(ledger);
+	return resumed;
+}
+
+/* What is open is gone on with in its boot; at a destination, COMPLETE too, and "never ran" in any boot. */
+static void test_which_records_are_gone_on_with(void)
+{
+	static const struct {
+		enum attest_role role;
+		enum attest_state state;
+		bool same_boot, other_boot;
+	} records[] = {
+		{ ATTEST_INITIATOR, ATTEST_STATE_OFFERED, true, false },
+		{ ATTEST_INITIATOR, ATTEST_STATE_IN_DOUBT, true, false },
+		{ ATTEST_INITIATOR, ATTEST_STATE_GIVEN, true, false },
+		{ ATTEST_INITIATOR, ATTEST_STATE_RESUMED, false, false },
+		{ ATTEST_INITIATOR, ATTEST_STATE_RELEASED, false, false },
+		{ ATTEST_INITIATOR, ATTEST_STATE_ABORTED, false, false },
+		{ ATTEST_INITIATOR, ATTEST_STATE_LOST, false, false },
+		{ ATTEST_RESPONDER, ATTEST_STATE_OFFERED, true, true },	/* judged: ABORTED */
+		{ ATTEST_RESPONDER, ATTEST_STATE_RUNNING, true, false },
+		{ ATTEST_RESPONDER, ATTEST_STATE_COMPLETE, true, false },
+		{ ATTEST_RESPONDER, ATTEST_STATE_ABORTED, true, true },
+		{ ATTEST_RESPONDER, ATTEST_STATE_LOST, false, false },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(records) / sizeof(records[0]); i++) {
+		CU_ASSERT_EQUAL(goes_on(records[i].role, records[i].state, NULL), records[i].same_boot);
+		CU_ASSERT_EQUAL(goes_on(records[i].role, records[i].state, OTHER_BOOT), records[i].other_boot);
+	}
+}
+
 static void test_directory_that_cannot_be_written(void)
 {
 	struct ledger *ledger = NULL;
@@ -266,6 +322,7 @@ static const struct check checks[] = {
 	{ "a half-imported VM is no source", test_half_imported_vm_is_no_source },
 	{ "what stands in the file", test_what_stands_in_the_file },
 	{ "records of another boot are judged", test_records_of_another_boot_are_judged },
+	{ "which records are gone on with", test_which_records_are_gone_on_with },
 	{ "a directory that cannot be written", test_directory_that_cannot_be_written },
 	{ "a step that cannot be written", test_step_that_cannot_be_written },
 	{ NULL, NULL },

@@ -99,7 +99,7 @@ static void test_ticket_without_key(void)
 	duo_init(&duo, 64, 0);
 	snprintf(log, sizeof(log), "%s/log", duo.dir);
 	snprintf(spec, sizeof(spec), "warn:%s", log);
-	CU_ASSERT_EQUAL_FATAL(log_init("test", spec), 0);
+	CU_ASSERT_EQUAL_FATAL(log_init("test", spec, false), 0);
 	CU_ASSERT_EQUAL_FATAL(duo_open(&duo), 0);
 	for (i = 0; i < 40; i++)
 		CU_ASSERT_EQUAL(stranger_shakes(&duo), -EACCES);
@@ -110,7 +110,7 @@ static void test_ticket_without_key(void)
 	CU_ASSERT_EQUAL(duo_start(&duo), 0);
 	CU_ASSERT_EQUAL(duo_wait_source(&duo, GMEM_PHASE_COMPLETE), GMEM_PHASE_COMPLETE);
 	CU_ASSERT_EQUAL(duo_first_difference(&duo), -1);
-	CU_ASSERT_EQUAL(log_init("test", "error"), 0);
+	CU_ASSERT_EQUAL(log_init("test", "error", false), 0);
 	CU_ASSERT_TRUE(count_lines(log, "another key") >= 1);
 	CU_ASSERT_TRUE(count_lines(log, "dropped") <= 12);
 	CU_ASSERT_EQUAL(count_lines(log, "more connections were dropped"), 1);
@@ -288,7 +288,7 @@ static void test_attributes_differ(void)
 	fake_vm_set_private(&duo.pager_vm, 33, false);
 	CU_ASSERT_EQUAL_FATAL(duo_prepare(&duo), 0);
 	CU_ASSERT_EQUAL(duo_start(&duo), -ECANCELED);
-	CHECK_CONTAINS(duo_pager_error(&duo, NULL), "GFN 0x21 is shared here and private at the source");
+	CHECK_CONTAINS(duo_pager_error(&duo, NULL), "a page of region 0 is shared here and private at the source");
 	CU_ASSERT_EQUAL(duo_wait_source(&duo, GMEM_PHASE_COMPLETE), GMEM_PHASE_ABORTED);
 	expect_untouched(&duo);
 	duo_fini(&duo);
@@ -328,7 +328,7 @@ static void test_shared_page_without_file(void)
 	fake_vm_set_private(&duo.source_vm, 7, false);
 	CU_ASSERT_EQUAL_FATAL(duo_prepare(&duo), 0);
 	CU_ASSERT_EQUAL(source_start(duo.source, &duo.states, duo.error, sizeof(duo.error)), -EINVAL);
-	CHECK_CONTAINS(duo.error, "GFN 0x7 is shared");
+	CHECK_CONTAINS(duo.error, "a page of region 0 is shared");
 	CU_ASSERT_FALSE(duo.source_vm.frozen);
 	duo_fini(&duo);
 }

@@ -4,67 +4,9 @@
  * far it was, the kernel what is there.  Ends with every byte right, or is refused before anything moves.
  */
 #include <errno.h>
-#include <time.h>
 
-#include "bent.h"
 #include "check.h"
-#include "duo.h"
-
-#define N_PRIVATE 2048u
-#define N_SHARED 64u
-
-static void sleep_ms(long ms)
-{
-	nanosleep(&(struct timespec){ .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 }, NULL);
-}
-
-static void init(struct duo *duo)
-{
-	duo_init(duo, N_PRIVATE, N_SHARED);
-	duo->source_config.resume_ms = duo->pager_config.resume_ms = 15000;
-	duo->source_config.peer_ms = duo->pager_config.peer_ms = 2000;
-	(void)fake_vm_session(&duo->pager_vm);		/* the VMM's own: vCPUs wait */
-}
-
-static int attach_pager(struct duo *duo, bool again)
-{
-	struct backend *backend = fake_vm_session(&duo->pager_vm);
-	int r;
-
-	duo->pager->session.again = again;
-	r = pager_attach(duo->pager, backend, duo->pager_regions, duo->n_regions, duo->error, sizeof(duo->error));
-	if (r < 0)
-		backend->ops->close(backend);
-	return r;
-}
-
-static int attach_source(struct duo *duo, bool again)
-{
-	struct backend *backend = fake_vm_session(&duo->source_vm);
-	int r;
-
-	duo->source->session.again = again;
-	r = source_attach(duo->source, backend, duo->source_regions, duo->n_regions, duo->error, sizeof(duo->error));
-	if (r < 0)
-		backend->ops->close(backend);
-	return r;
-}
-
-static void kill_pager(struct duo *duo)
-{
-	pager_stop(duo->pager);
-	pager_free(duo->pager);
-	duo->pager = NULL;
-	CU_ASSERT_EQUAL_FATAL(pager_new(&duo->pager_config, &duo->pager, duo->error, sizeof(duo->error)), 0);
-}
-
-static void kill_source(struct duo *duo)
-{
-	source_stop(duo->source);
-	source_free(duo->source);
-	duo->source = NULL;
-	CU_ASSERT_EQUAL_FATAL(source_new(&duo->source_config, &duo->source, duo->error, sizeof(duo->error)), 0);
-}
+#include "restart.h"
 
 static bool is_connected(struct session *session)
 {
@@ -75,29 +17,9 @@ static bool is_connected(struct session *session)
 		session_progress(session, &progress);
 		if (progress.n_resumed > 0 && progress.link == GMEM_LINK_UP)
 			return true;
-		sleep_ms(5);
+		restart_sleep_ms(5);
 	}
 	return false;
-}
-
-static void finish(struct duo *duo)
-{
-	CU_ASSERT_EQUAL(duo_wait_pager(duo, GMEM_PHASE_COMPLETE), GMEM_PHASE_COMPLETE);
-	CU_ASSERT_EQUAL(duo_wait_source(duo, GMEM_PHASE_COMPLETE), GMEM_PHASE_COMPLETE);
-	CU_ASSERT_TRUE(duo_ledger_says(duo, "source", "RELEASED"));
-	CU_ASSERT_TRUE(duo_ledger_says(duo, "destination", "COMPLETE"));
-	CU_ASSERT_EQUAL(duo_first_difference(duo), -1);
-	CU_ASSERT_EQUAL(fake_vm_count_missing(&duo->pager_vm), 0);
-	CU_ASSERT_EQUAL(duo->pager_vm.n_rewritten, 0);
-	CU_ASSERT_TRUE(duo->source_vm.frozen);
-	duo_fini(duo);
-}
-
-static void add_state(struct duo *duo, const char *text)
-{
-	struct states_part part = { .n_states = 1, .total_len = (uint32_t)strlen(text), .name = "vcpu0.regs" };
-
-	CU_ASSERT_EQUAL(states_add(&duo->states, &part, text, strlen(text)), 0);
 }
 
 struct walker {
@@ -108,7 +30,7 @@ struct walker {
 static void *walk(void *arg)
 {
 	struct walker *walker = arg;
-	uint64_t gfn = N_PRIVATE + N_SHARED;
+	uint64_t gfn = RESTART_PRIVATE + RESTART_SHARED;
 
 	while (gfn-- > 0 && walker->result == 0)
 		walker->result = fake_vm_touch(walker->vm, gfn);
@@ -118,13 +40,13 @@ static void *walk(void *arg)
 /* Up to a guest that walks at the destination while the stream is slow. */
 static void begin(struct duo *duo, struct walker *walker, pthread_t *ret_thread)
 {
-	init(duo);
+	restart_init(duo);
 	atomic_store(&duo->pager_vm.populate_delay_us, 50000);
 	CU_ASSERT_EQUAL_FATAL(duo_prepare(duo), 0);
 	CU_ASSERT_EQUAL_FATAL(duo_start(duo), 0);
 	*walker = (struct walker){ .vm = &duo->pager_vm };
 	pthread_create(ret_thread, NULL, walk, walker);
-	sleep_ms(100);
+	restart_sleep_ms(100);
 }
 
 static void end(struct duo *duo, struct walker *walker, pthread_t thread)
@@ -133,7 +55,7 @@ static void end(struct duo *duo, struct walker *walker, pthread_t thread)
 	CU_ASSERT_EQUAL(duo_wait_pager(duo, GMEM_PHASE_COMPLETE), GMEM_PHASE_COMPLETE);
 	pthread_join(thread, NULL);
 	CU_ASSERT_EQUAL(walker->result, 0);
-	finish(duo);
+	restart_finish(duo);
 }
 
 static void test_pager_killed(void)
@@ -145,9 +67,9 @@ static void test_pager_killed(void)
 
 	begin(&duo, &walker, &thread);
 	for (i = 0; i < 3; i++) {
-		kill_pager(&duo);
+		restart_kill_pager(&duo);
 		CU_ASSERT_EQUAL(session_get_phase(&duo.pager->session, NULL, NULL), GMEM_PHASE_RUNNING);
-		CU_ASSERT_EQUAL_FATAL(attach_pager(&duo, true), 0);
+		CU_ASSERT_EQUAL_FATAL(restart_attach_pager(&duo, true), 0);
 		CU_ASSERT_TRUE(is_connected(&duo.pager->session));
 	}
 	end(&duo, &walker, thread);
@@ -162,8 +84,8 @@ static void test_source_killed(void)
 
 	begin(&duo, &walker, &thread);
 	for (i = 0; i < 3; i++) {
-		kill_source(&duo);
-		CU_ASSERT_EQUAL_FATAL(attach_source(&duo, true), 0);
+		restart_kill_source(&duo);
+		CU_ASSERT_EQUAL_FATAL(restart_attach_source(&duo, true), 0);
 		CU_ASSERT_TRUE(is_connected(&duo.source->session));
 	}
 	end(&duo, &walker, thread);
@@ -176,10 +98,10 @@ static void test_both_killed(void)
 	struct duo duo;
 
 	begin(&duo, &walker, &thread);
-	kill_source(&duo);
-	kill_pager(&duo);
-	CU_ASSERT_EQUAL_FATAL(attach_source(&duo, true), 0);
-	CU_ASSERT_EQUAL_FATAL(attach_pager(&duo, true), 0);
+	restart_kill_source(&duo);
+	restart_kill_pager(&duo);
+	CU_ASSERT_EQUAL_FATAL(restart_attach_source(&duo, true), 0);
+	CU_ASSERT_EQUAL_FATAL(restart_attach_pager(&duo, true), 0);
 	end(&duo, &walker, thread);
 }
 
@@ -189,7 +111,7 @@ static int run_again(struct duo *duo)
 
 	for (i = 0; i < 4000 && (r == -EAGAIN || r == -EINVAL); i++) {
 		r = pager_run(duo->pager);
-		sleep_ms(5);
+		restart_sleep_ms(5);
 	}
 	return r;
 }
@@ -199,18 +121,13 @@ static void test_source_killed_in_doubt(void)
 {
 	struct duo duo;
 
-	init(&duo);
-	add_state(&duo, "state");
-	CU_ASSERT_EQUAL_FATAL(duo_prepare(&duo), 0);
-	CU_ASSERT_EQUAL_FATAL(source_start(duo.source, &duo.states, duo.error, sizeof(duo.error)), 0);
-	CU_ASSERT_EQUAL_FATAL(duo_wait_pager(&duo, GMEM_PHASE_STARTED), GMEM_PHASE_STARTED);
-	kill_source(&duo);
+	restart_init(&duo);
+	restart_start_arrived(&duo);
+	restart_kill_source(&duo);
 	CU_ASSERT_EQUAL(session_get_phase(&duo.source->session, NULL, NULL), GMEM_PHASE_STARTED);
-	CU_ASSERT_EQUAL_FATAL(attach_source(&duo, true), 0);
-	add_state(&duo, "state");
-	CU_ASSERT_EQUAL_FATAL(source_start(duo.source, &duo.states, duo.error, sizeof(duo.error)), 0);
+	restart_start_again(&duo, "state");
 	CU_ASSERT_EQUAL(run_again(&duo), 0);
-	finish(&duo);
+	restart_finish(&duo);
 }
 
 /* START came, the guest has not run: the new pager gets all of it again. */
@@ -218,18 +135,15 @@ static void test_pager_killed_before_run(void)
 {
 	struct duo duo;
 
-	init(&duo);
-	add_state(&duo, "state");
-	CU_ASSERT_EQUAL_FATAL(duo_prepare(&duo), 0);
-	CU_ASSERT_EQUAL_FATAL(source_start(duo.source, &duo.states, duo.error, sizeof(duo.error)), 0);
-	CU_ASSERT_EQUAL_FATAL(duo_wait_pager(&duo, GMEM_PHASE_STARTED), GMEM_PHASE_STARTED);
+	restart_init(&duo);
+	restart_start_arrived(&duo);
 	CU_ASSERT_EQUAL(fake_vm_touch(&duo.pager_vm, 900), 0);
-	kill_pager(&duo);
-	CU_ASSERT_EQUAL_FATAL(attach_pager(&duo, true), 0);
+	restart_kill_pager(&duo);
+	CU_ASSERT_EQUAL_FATAL(restart_attach_pager(&duo, true), 0);
 	CU_ASSERT_EQUAL(duo_wait_pager(&duo, GMEM_PHASE_STARTED), GMEM_PHASE_STARTED);
 	CU_ASSERT_EQUAL(duo.pager->states.n_states, 1);
 	CU_ASSERT_EQUAL(run_again(&duo), 0);
-	finish(&duo);
+	restart_finish(&duo);
 }
 
 /* The states that come again are others: that is no continuation. */
@@ -237,15 +151,10 @@ static void test_other_states_are_refused(void)
 {
 	struct duo duo;
 
-	init(&duo);
-	add_state(&duo, "state");
-	CU_ASSERT_EQUAL_FATAL(duo_prepare(&duo), 0);
-	CU_ASSERT_EQUAL_FATAL(source_start(duo.source, &duo.states, duo.error, sizeof(duo.error)), 0);
-	CU_ASSERT_EQUAL_FATAL(duo_wait_pager(&duo, GMEM_PHASE_STARTED), GMEM_PHASE_STARTED);
-	kill_source(&duo);
-	CU_ASSERT_EQUAL_FATAL(attach_source(&duo, true), 0);
-	add_state(&duo, "State");
-	CU_ASSERT_EQUAL_FATAL(source_start(duo.source, &duo.states, duo.error, sizeof(duo.error)), 0);
+	restart_init(&duo);
+	restart_start_arrived(&duo);
+	restart_kill_source(&duo);
+	restart_start_again(&duo, "State");
 	CU_ASSERT_EQUAL(duo_wait_pager(&duo, GMEM_PHASE_COMPLETE), GMEM_PHASE_ABORTED);
 	CU_ASSERT_EQUAL(pager_run(duo.pager), -ECANCELED);
 	/* It never ran, and says so: the source may go on. */
@@ -259,42 +168,18 @@ static void test_killed_before_start(void)
 {
 	struct duo duo;
 
-	init(&duo);
+	restart_init(&duo);
 	CU_ASSERT_EQUAL_FATAL(duo_prepare(&duo), 0);
-	kill_source(&duo);
-	CU_ASSERT_EQUAL_FATAL(attach_source(&duo, true), 0);
+	restart_kill_source(&duo);
+	CU_ASSERT_EQUAL_FATAL(restart_attach_source(&duo, true), 0);
 	CU_ASSERT_EQUAL(source_prepare(duo.source), 0);
 	CU_ASSERT_EQUAL(duo_wait_source(&duo, GMEM_PHASE_ACCEPTED), GMEM_PHASE_ACCEPTED);
-	kill_pager(&duo);
-	CU_ASSERT_EQUAL_FATAL(attach_pager(&duo, true), 0);
+	restart_kill_pager(&duo);
+	CU_ASSERT_EQUAL_FATAL(restart_attach_pager(&duo, true), 0);
 	CU_ASSERT_TRUE(is_connected(&duo.source->session));
-	sleep_ms(100);
+	restart_sleep_ms(100);
 	CU_ASSERT_EQUAL_FATAL(duo_start(&duo), 0);
-	finish(&duo);
-}
-
-/* A pager that aborts while its source is away: the source gets the token when it comes. */
-static void test_token_is_fetched(void)
-{
-	struct duo duo;
-
-	init(&duo);
-	CU_ASSERT_EQUAL_FATAL(duo_prepare(&duo), 0);
-	CU_ASSERT_EQUAL_FATAL(source_start(duo.source, &duo.states, duo.error, sizeof(duo.error)), 0);
-	CU_ASSERT_EQUAL_FATAL(duo_wait_pager(&duo, GMEM_PHASE_STARTED), GMEM_PHASE_STARTED);
-	kill_source(&duo);
-	while (atomic_load(&duo.pager->session.live))
-		sleep_ms(5);
-	session_end(&duo.pager->session, SESSION_LOCAL, -ECANCELED, "the VMM went away");
-	CU_ASSERT_FALSE(session_is_settled(&duo.pager->session));
-	CU_ASSERT_EQUAL_FATAL(attach_source(&duo, true), 0);
-	CU_ASSERT_EQUAL_FATAL(source_start(duo.source, &duo.states, duo.error, sizeof(duo.error)), 0);
-	CU_ASSERT_EQUAL(duo_wait_source(&duo, GMEM_PHASE_COMPLETE), GMEM_PHASE_ABORTED);
-	CU_ASSERT_TRUE(duo_ledger_says(&duo, "source", "RESUMED"));
-	CU_ASSERT_FALSE(duo.source_vm.frozen);
-	while (!session_is_settled(&duo.pager->session))
-		sleep_ms(5);
-	duo_fini(&duo);
+	restart_finish(&duo);
 }
 
 /* START had arrived, the guest did not run: neither process remembers it, and it comes again. */
@@ -302,45 +187,44 @@ static void test_both_killed_in_doubt(void)
 {
 	struct duo duo;
 
-	init(&duo);
-	add_state(&duo, "state");
-	CU_ASSERT_EQUAL_FATAL(duo_prepare(&duo), 0);
-	CU_ASSERT_EQUAL_FATAL(source_start(duo.source, &duo.states, duo.error, sizeof(duo.error)), 0);
-	CU_ASSERT_EQUAL_FATAL(duo_wait_pager(&duo, GMEM_PHASE_STARTED), GMEM_PHASE_STARTED);
-	kill_pager(&duo);
-	kill_source(&duo);
+	restart_init(&duo);
+	restart_start_arrived(&duo);
+	restart_kill_pager(&duo);
+	restart_kill_source(&duo);
 	CU_ASSERT_TRUE(duo_ledger_says(&duo, "source", "IN_DOUBT"));
 	CU_ASSERT_TRUE(duo_ledger_says(&duo, "destination", "OFFERED"));
 	CU_ASSERT_TRUE(duo.source_vm.frozen);
-	CU_ASSERT_EQUAL_FATAL(attach_pager(&duo, true), 0);
+	CU_ASSERT_EQUAL_FATAL(restart_attach_pager(&duo, true), 0);
 	CU_ASSERT_EQUAL(pager_run(duo.pager), -EINVAL);
-	CU_ASSERT_EQUAL_FATAL(attach_source(&duo, true), 0);
-	add_state(&duo, "state");
-	CU_ASSERT_EQUAL_FATAL(source_start(duo.source, &duo.states, duo.error, sizeof(duo.error)), 0);
+	restart_start_again(&duo, "state");
 	CU_ASSERT_EQUAL_FATAL(duo_wait_pager(&duo, GMEM_PHASE_STARTED), GMEM_PHASE_STARTED);
 	CU_ASSERT_EQUAL(run_again(&duo), 0);
-	finish(&duo);
+	restart_finish(&duo);
 }
 
-/* Killed after the freeze and before START: the record says OFFERED, the kernel says frozen. */
-static void killed_while_frozen(bool goes_on)
+/* Killed after the freeze and before START: the record says OFFERED, the kernel says frozen; another source has the VM. */
+static void killed_while_frozen(struct duo *duo)
+{
+	restart_init(duo);
+	CU_ASSERT_EQUAL_FATAL(duo_prepare(duo), 0);
+	restart_kill_source(duo);
+	duo->source_vm.frozen = true;
+	CU_ASSERT_TRUE(duo_ledger_says(duo, "source", "OFFERED"));
+	CU_ASSERT_EQUAL_FATAL(restart_attach_source(duo, true), 0);
+	CU_ASSERT_TRUE(is_connected(&duo->source->session));
+	CU_ASSERT_EQUAL(duo_wait_source(duo, GMEM_PHASE_ACCEPTED), GMEM_PHASE_ACCEPTED);
+}
+
+static void test_source_killed_while_frozen(void)
 {
 	struct duo duo;
 
-	init(&duo);
-	CU_ASSERT_EQUAL_FATAL(duo_prepare(&duo), 0);
-	kill_source(&duo);
-	duo.source_vm.frozen = true;
-	CU_ASSERT_TRUE(duo_ledger_says(&duo, "source", "OFFERED"));
-	CU_ASSERT_EQUAL_FATAL(attach_source(&duo, true), 0);
-	CU_ASSERT_TRUE(is_connected(&duo.source->session));
-	CU_ASSERT_EQUAL(duo_wait_source(&duo, GMEM_PHASE_ACCEPTED), GMEM_PHASE_ACCEPTED);
-	if (goes_on) {
-		CU_ASSERT_EQUAL_FATAL(duo_start(&duo), 0);
-		finish(&duo);
-		return;
-	}
+	killed_while_frozen(&duo);
+	CU_ASSERT_EQUAL_FATAL(duo_start(&duo), 0);
+	restart_finish(&duo);
+
 	/* ABORTED says that the guest runs here: so it has to. */
+	killed_while_frozen(&duo);
 	session_end(&duo.source->session, SESSION_LOCAL, -ECANCELED, "enough");
 	CU_ASSERT_EQUAL(duo_wait_source(&duo, GMEM_PHASE_COMPLETE), GMEM_PHASE_ABORTED);
 	CU_ASSERT_TRUE(duo_ledger_says(&duo, "source", "ABORTED"));
@@ -350,100 +234,35 @@ static void killed_while_frozen(bool goes_on)
 	duo_fini(&duo);
 }
 
-static void test_source_killed_while_frozen(void)
+/* The record says that START may have left, the phase does not yet: the record counts, and the VM stays frozen. */
+static void end_before_phase(enum attest_event last, const char *state, const char *sentence)
 {
-	killed_while_frozen(true);
-	killed_while_frozen(false);
-}
-
-/* COMPLETE is durable at the destination, and the connection ends in its place; the source dials where nobody is. */
-static void complete_untold(struct duo *duo)
-{
-	init(duo);
-	duo->pager_config.transport = &bent_transport;
-	bent_set(ATTEST_LANE_CONTROL, ATTEST_OP_COMPLETE, 0, BENT_CUT);
-	atomic_store(&duo->pager_vm.populate_delay_us, 20000);
-	CU_ASSERT_EQUAL_FATAL(duo_prepare(duo), 0);
-	CU_ASSERT_EQUAL_FATAL(duo_start(duo), 0);
-	duo_choose_address(duo->address, sizeof(duo->address));		/* where the pager listens from now on */
-	atomic_store(&duo->pager_vm.populate_delay_us, 0);
-	for (int i = 0; i < 4000 && !bent_happened(); i++) {
-		pager_tick(duo->pager);
-		sleep_ms(5);
-	}
-	CU_ASSERT_TRUE(bent_happened());
-	CU_ASSERT_TRUE_FATAL(duo_ledger_says(duo, "destination", "COMPLETE"));
-	kill_pager(duo);
-	CU_ASSERT_TRUE(duo_ledger_says(duo, "source", "GIVEN"));
-	CU_ASSERT_TRUE(duo->source_vm.frozen);
-}
-
-/* Another process, where the source dials. */
-static void kill_pager_and_listen(struct duo *duo)
-{
-	pager_stop(duo->pager);
-	strcpy(duo->address, duo->source_address);
-	kill_pager(duo);
-}
-
-/* The new process has no VM, and needs none: it says COMPLETE to the source, and is done. */
-static void told(struct duo *duo)
-{
-	CU_ASSERT_EQUAL(duo_wait_source(duo, GMEM_PHASE_COMPLETE), GMEM_PHASE_COMPLETE);
-	CU_ASSERT_TRUE(duo_ledger_says(duo, "source", "RELEASED"));
-	for (int i = 0; i < 4000 && !session_is_settled(&duo->pager->session); i++)
-		sleep_ms(5);
-	CU_ASSERT_TRUE(session_is_settled(&duo->pager->session));
-	CU_ASSERT_EQUAL(session_get_phase(&duo->pager->session, NULL, NULL), GMEM_PHASE_COMPLETE);
-	finish(duo);
-}
-
-static void test_complete_is_told_by_another_process(void)
-{
+	struct session *session;
 	struct duo duo;
+	int status;
 
-	complete_untold(&duo);
-	CU_ASSERT_FALSE(session_is_settled(&duo.pager->session));
-	CU_ASSERT_TRUE(duo_ledger_says(&duo, "source", "GIVEN"));
-	kill_pager_and_listen(&duo);
-	told(&duo);
-
-	/* once more killed before it could say it, and the source, too; the VMM comes again */
-	complete_untold(&duo);
-	kill_source(&duo);
-	kill_pager_and_listen(&duo);
-	CU_ASSERT_EQUAL(attach_pager(&duo, false), -EEXIST);
-	CHECK_CONTAINS(duo.error, "another VMM");
-	CU_ASSERT_EQUAL(attach_pager(&duo, true), 0);
-	CU_ASSERT_EQUAL(attach_pager(&duo, true), 0);
-	CU_ASSERT_EQUAL(pager_run(duo.pager), -ECANCELED);
-	CU_ASSERT_EQUAL_FATAL(attach_source(&duo, true), 0);
-	told(&duo);
-}
-
-/* Nobody asks: it ends by itself, and says COMPLETE; without --resume-timeout it is a used ticket as ever. */
-static void test_complete_and_nobody_asks(void)
-{
-	struct gmem_progress progress;
-	struct duo duo;
-
-	complete_untold(&duo);
-	pager_stop(duo.pager);
-	duo.pager_config.resume_ms = 300;
-	kill_pager(&duo);
-	for (int i = 0; i < 4000 && !session_is_settled(&duo.pager->session); i++)
-		sleep_ms(5);
-	CU_ASSERT_TRUE(session_is_settled(&duo.pager->session));
-	pager_progress(duo.pager, &progress);
-	CU_ASSERT_EQUAL(progress.phase, GMEM_PHASE_COMPLETE);
-	CU_ASSERT_TRUE(duo_ledger_says(&duo, "destination", "COMPLETE"));
-	CU_ASSERT_TRUE(duo_ledger_says(&duo, "source", "GIVEN"));
+	killed_while_frozen(&duo);
+	session = &duo.source->session;
+	pthread_mutex_lock(&session->lock);
+	CU_ASSERT_EQUAL(ledger_event(session->ledger, ATTEST_EVENT_FREEZE), 0);
+	CU_ASSERT_EQUAL(ledger_event(session->ledger, ATTEST_EVENT_COMMIT), 0);
+	if (last != ATTEST_EVENT_COMMIT)
+		CU_ASSERT_EQUAL(ledger_event(session->ledger, last), 0);
+	pthread_mutex_unlock(&session->lock);
+	CU_ASSERT_EQUAL(session_get_phase(session, NULL, NULL), GMEM_PHASE_ACCEPTED);
+	session_end(session, SESSION_LOCAL, -ECANCELED, "enough");
+	CU_ASSERT_EQUAL(session_get_phase(session, NULL, NULL), GMEM_PHASE_FAILED);
+	CHECK_CONTAINS(duo_source_error(&duo, &status), sentence);
 	CU_ASSERT_TRUE(duo.source_vm.frozen);
-	pager_stop(duo.pager);
-	duo.pager_config.resume_ms = 0;
-	kill_pager(&duo);
-	CU_ASSERT_EQUAL(attach_pager(&duo, true), -ENXIO);
+	CU_ASSERT_EQUAL(duo.source_vm.n_thaws, 0);
+	CU_ASSERT_TRUE(duo_ledger_says(&duo, "source", state));
 	duo_fini(&duo);
+}
+
+static void test_end_between_record_and_phase(void)
+{
+	end_before_phase(ATTEST_EVENT_COMMIT, "IN_DOUBT", "in doubt");
+	end_before_phase(ATTEST_EVENT_STARTED, "GIVEN", "the destination has run");
 }
 
 /* Another VM, another session, a VM that has run since, two processes at a time. */
@@ -457,24 +276,24 @@ static void test_refused(void)
 	begin(&duo, &walker, &thread);
 	CU_ASSERT_EQUAL(source_new(&duo.source_config, &second, duo.error, sizeof(duo.error)), -EBUSY);
 	CHECK_CONTAINS(duo.error, "another process");
-	kill_pager(&duo);
-	CU_ASSERT_EQUAL(attach_pager(&duo, false), -EEXIST);
+	restart_kill_pager(&duo);
+	CU_ASSERT_EQUAL(restart_attach_pager(&duo, false), -EEXIST);
 	CHECK_CONTAINS(duo.error, "another VMM");
-	kill_source(&duo);
-	CU_ASSERT_EQUAL(attach_source(&duo, false), -EEXIST);
+	restart_kill_source(&duo);
+	CU_ASSERT_EQUAL(restart_attach_source(&duo, false), -EEXIST);
 	duo.source_vm.frozen = false;
-	CU_ASSERT_EQUAL(attach_source(&duo, true), -ESTALE);
+	CU_ASSERT_EQUAL(restart_attach_source(&duo, true), -ESTALE);
 	CHECK_CONTAINS(duo.error, "may have run");
 	CU_ASSERT_FALSE(duo.source_vm.frozen);
 	CU_ASSERT_TRUE(duo_ledger_says(&duo, "source", "GIVEN"));
 	duo.source_vm.frozen = true;
-	CU_ASSERT_EQUAL(attach_source(&duo, true), 0);
-	CU_ASSERT_EQUAL(attach_pager(&duo, true), 0);
+	CU_ASSERT_EQUAL(restart_attach_source(&duo, true), 0);
+	CU_ASSERT_EQUAL(restart_attach_pager(&duo, true), 0);
 	end(&duo, &walker, thread);
 
-	init(&duo);
+	restart_init(&duo);
 	CU_ASSERT_EQUAL_FATAL(pager_new(&duo.pager_config, &duo.pager, duo.error, sizeof(duo.error)), 0);
-	CU_ASSERT_EQUAL(attach_pager(&duo, true), -ENXIO);
+	CU_ASSERT_EQUAL(restart_attach_pager(&duo, true), -ENXIO);
 	CHECK_CONTAINS(duo.error, "knows nothing");
 	duo_fini(&duo);
 }
@@ -486,12 +305,10 @@ static const struct check checks[] = {
 	{ "the source killed in doubt", test_source_killed_in_doubt },
 	{ "both killed in doubt", test_both_killed_in_doubt },
 	{ "the source killed while frozen, before START", test_source_killed_while_frozen },
+	{ "the end between a record and its phase", test_end_between_record_and_phase },
 	{ "the pager killed between START and run", test_pager_killed_before_run },
 	{ "START again with another state", test_other_states_are_refused },
 	{ "both killed before START", test_killed_before_start },
-	{ "the token is fetched", test_token_is_fetched },
-	{ "COMPLETE is told by another process", test_complete_is_told_by_another_process },
-	{ "COMPLETE, and nobody asks", test_complete_and_nobody_asks },
 	{ "what is no continuation", test_refused },
 	{ NULL, NULL },
 };

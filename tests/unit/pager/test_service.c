@@ -12,6 +12,7 @@
 #include "check.h"
 #include "duo.h"
 #include "service.h"
+#include "vmmsock.h"
 
 struct side {
 	struct service_config config;
@@ -353,6 +354,24 @@ static void test_wrong_use(void)
 	rig_fini(&rig);
 }
 
+/* A file that is no socket is nobody's to remove. */
+static void test_a_file_in_the_way(void)
+{
+	char path[] = "/tmp/gmem-vmmsock-XXXXXX";
+	int file = mkstemp(path), fd;
+
+	CU_ASSERT_EQUAL(vmmsock_listen(path, &fd), -EADDRINUSE);
+	CU_ASSERT_EQUAL(access(path, F_OK), 0);
+	close(file);
+	unlink(path);
+	CU_ASSERT_EQUAL_FATAL(vmmsock_listen(path, &fd), 0);
+	CU_ASSERT_EQUAL(vmmsock_listen(path, &file), -EADDRINUSE);	/* it is served */
+	close(fd);
+	CU_ASSERT_EQUAL_FATAL(vmmsock_listen(path, &fd), 0);		/* left over */
+	close(fd);
+	unlink(path);
+}
+
 /* Bytes that no library would send. */
 static void test_malformed_messages(void)
 {
@@ -391,6 +410,7 @@ static const struct check checks[] = {
 	{ "the destination's VMM dies before it runs", test_destination_vmm_dies_before_run },
 	{ "wrong use", test_wrong_use },
 	{ "malformed messages", test_malformed_messages },
+	{ "a file in the way of the socket", test_a_file_in_the_way },
 	{ NULL, NULL },
 };
 

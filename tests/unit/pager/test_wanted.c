@@ -23,6 +23,33 @@ static void test_asked_once(void)
 	wanted_fini(&wanted);
 }
 
+/* For who only looks: how many wait, and since when the first of them does. */
+static void test_the_oldest_is_known(void)
+{
+	static struct stats stats;
+	struct wanted wanted;
+
+	memset(&stats, 0, sizeof(stats));
+	wanted_init(&wanted);
+	CU_ASSERT_EQUAL(atomic_load(&wanted.oldest_us), 0);
+	wanted_add(&wanted, 5, 1000);
+	wanted_add(&wanted, 9, 1200);
+	wanted_add(&wanted, 5, 1300);
+	wanted_add(&wanted, 7, 1400);
+	CU_ASSERT_EQUAL(atomic_load(&wanted.n_waiting), 3);
+	CU_ASSERT_EQUAL(atomic_load(&wanted.oldest_us), 1000);
+	wanted_filled(&wanted, 5, 1, 1500, &stats);
+	CU_ASSERT_EQUAL(atomic_load(&wanted.n_waiting), 2);
+	CU_ASSERT_EQUAL(atomic_load(&wanted.oldest_us), 1200);
+	wanted_filled(&wanted, 100, 1, 1500, &stats);
+	CU_ASSERT_EQUAL(atomic_load(&wanted.oldest_us), 1200);
+	wanted_filled(&wanted, 7, 3, 1600, &stats);
+	CU_ASSERT_EQUAL(atomic_load(&wanted.n_waiting), 0);
+	CU_ASSERT_EQUAL(atomic_load(&wanted.oldest_us), 0);
+	CU_ASSERT_EQUAL(atomic_load(&stats.latency_sum_us), 500 + 400 + 200);
+	wanted_fini(&wanted);
+}
+
 static void test_full_table_still_asks(void)
 {
 	static struct stats stats;
@@ -44,6 +71,7 @@ static void test_full_table_still_asks(void)
 static const struct check checks[] = {
 	{ "asked for once", test_asked_once },
 	{ "a full table still asks", test_full_table_still_asks },
+	{ "the oldest is known", test_the_oldest_is_known },
 	{ NULL, NULL },
 };
 

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "check.h"
-#include "duo.h"
+#include "restart.h"
 
 #define N_PRIVATE 1024u
 
@@ -19,7 +19,8 @@ struct wirebend {
 	char text[4096];	/* all that it said */
 };
 
-static void start(struct wirebend *bend, const struct duo *duo, const char *act, const char *lane, const char *op)
+static void start(struct wirebend *bend, const struct duo *duo, const char *act, const char *lane, const char *op,
+		  const char *sender, const char *nth)
 {
 	int fds[2];
 
@@ -31,7 +32,7 @@ static void start(struct wirebend *bend, const struct duo *duo, const char *act,
 		close(fds[0]);
 		close(fds[1]);
 		execlp("python3", "python3", WIREBEND, "--listen", duo->source_address, "--to", duo->address, "--act", act,
-		       "--lane", lane, "--op", op, "--nth", "2", "--ms", "5", (char *)NULL);
+		       "--lane", lane, "--op", op, "--from", sender, "--nth", nth, "--ms", "5", (char *)NULL);
 		_exit(127);
 	}
 	close(fds[1]);
@@ -62,7 +63,7 @@ static void bend_move(const char *act, const char *lane, enum gmem_phase expecte
 	duo_choose_address(duo.source_address, sizeof(duo.source_address));
 	duo.pager_config.peer_ms = 3000;
 	duo.source_config.peer_ms = 8000;	/* of a silence the pager is the first to know */
-	start(&bend, &duo, act, lane, "PAGES");
+	start(&bend, &duo, act, lane, "PAGES", "source", "2");
 	CU_ASSERT_EQUAL_FATAL(duo_prepare(&duo), 0);
 	CU_ASSERT_EQUAL_FATAL(source_start(duo.source, &duo.states, duo.error, sizeof(duo.error)), 0);
 	CU_ASSERT_EQUAL_FATAL(duo_wait_pager(&duo, GMEM_PHASE_STARTED), GMEM_PHASE_STARTED);
@@ -133,6 +134,32 @@ static void test_stall(void)
 	bend_move("stall", "bulk", GMEM_PHASE_FAILED, "silent");
 }
 
+/* COMPLETE is held back, its sender is killed; then the wire is whole again, and another process says it. */
+static void test_complete_held_back(void)
+{
+	struct wirebend bend;
+	struct duo duo;
+
+	restart_init(&duo);
+	duo_choose_address(duo.source_address, sizeof(duo.source_address));
+	start(&bend, &duo, "stall", "control", "COMPLETE", "pager", "0");
+	CU_ASSERT_EQUAL_FATAL(duo_prepare(&duo), 0);
+	CU_ASSERT_EQUAL_FATAL(duo_start(&duo), 0);
+	CU_ASSERT_EQUAL(duo_wait_pager(&duo, GMEM_PHASE_COMPLETE), GMEM_PHASE_COMPLETE);
+	restart_kill_pager(&duo);
+	stop(&bend);
+	CHECK_CONTAINS(bend.text, "bent stall pager control COMPLETE 0");
+	CU_ASSERT_TRUE(duo_ledger_says(&duo, "destination", "COMPLETE"));
+	CU_ASSERT_TRUE(duo_ledger_says(&duo, "source", "GIVEN"));
+	CU_ASSERT_TRUE(duo.source_vm.frozen);
+	start(&bend, &duo, "none", "control", "COMPLETE", "pager", "0");
+	CU_ASSERT_EQUAL(duo_wait_source(&duo, GMEM_PHASE_COMPLETE), GMEM_PHASE_COMPLETE);
+	CU_ASSERT_TRUE(restart_pager_settles(&duo));
+	restart_finish(&duo);
+	stop(&bend);
+	CHECK_CONTAINS(bend.text, "seen source control RELEASED 1");
+}
+
 static const struct check checks[] = {
 	{ "nothing", test_none },
 	{ "a lane delayed", test_delay },
@@ -143,6 +170,7 @@ static const struct check checks[] = {
 	{ "on another lane", test_divert },
 	{ "cut", test_cut },
 	{ "stalled", test_stall },
+	{ "COMPLETE held back", test_complete_held_back },
 	{ NULL, NULL },
 };
 
