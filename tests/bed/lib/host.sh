@@ -134,6 +134,8 @@ up_command() {
 	elif [ "$accel" = kvm ]; then
 		smp=${smp:-2}
 	else
+		# An emulated CPU that gets no time for half a minute is this machine's load, not a lockup.
+		append="watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120 $append"
 		# QEMU's FXRSTOR and XRSTOR clear IGNNE in the *first* CPU's flags, from any CPU's
 		# thread and without a lock.  Meeting a VMRUN or #VMEXIT of the first CPU that undoes
 		# it (host state is run under the guest's page tables, or the other way round), hence
