@@ -13,7 +13,7 @@
 
 #include "duo.h"
 
-#define WAIT_MS 20000
+#define WAIT_MS (20000 * PATIENCE)
 
 void duo_choose_address(char *ret_address, size_t len)
 {
@@ -54,10 +54,10 @@ static void init_config(struct duo *duo, struct session_config *config, enum att
 	config->keypair = own;
 	memcpy(config->peer_key, attest_keypair_public(peer), ATTEST_KEY_LEN);
 	config->state_dir = duo->dir;
-	config->connect_ms = 3000;
-	config->handshake_ms = 2000;
+	config->connect_ms = 3000 * PATIENCE;
+	config->handshake_ms = 2000 * PATIENCE;
 	config->ping_ms = 100;
-	config->peer_ms = 4000;		/* sanitizers and a busy machine are slow */
+	config->peer_ms = 4000 * PATIENCE;
 	config->resume_ms = 0;		/* a loss is the end, if a test does not say otherwise */
 }
 
@@ -176,6 +176,17 @@ enum gmem_phase duo_wait_pager(struct duo *duo, enum gmem_phase phase)
 		sleep_ms(5);
 	}
 	return now;
+}
+
+void duo_hold_stream(struct duo *duo)
+{
+	duo->source_config.background_limit = LIMIT_MIN;
+}
+
+int duo_let_stream_go(struct duo *duo)
+{
+	duo->source_config.background_limit = 0;
+	return session_limit(&duo->source->session, 0, 0);
 }
 
 int duo_prepare(struct duo *duo)

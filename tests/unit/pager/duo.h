@@ -7,6 +7,7 @@
 
 #include "fake_vm.h"
 #include "pager.h"
+#include "patience.h"
 #include "source.h"
 
 #define DUO_ERROR_LEN 256u
@@ -36,6 +37,13 @@ void duo_fini(struct duo *duo);
 
 /* 127.0.0.1 and a port that was free a moment ago; @len bytes. */
 void duo_choose_address(char *ret_address, size_t len);
+
+/*
+ * Before duo_open(): after a first burst the background stream is a page a second, so that a move lasts as long as
+ * its test wants.  Until it is let go.
+ */
+void duo_hold_stream(struct duo *duo);
+int duo_let_stream_go(struct duo *duo);
 
 /* Make both sides and attach the VMs; 0 or -errno of what failed first. */
 int duo_open(struct duo *duo);

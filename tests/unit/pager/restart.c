@@ -12,8 +12,7 @@ void restart_sleep_ms(long ms)
 void restart_init(struct duo *duo)
 {
 	duo_init(duo, RESTART_PRIVATE, RESTART_SHARED);
-	duo->source_config.resume_ms = duo->pager_config.resume_ms = 15000;
-	duo->source_config.peer_ms = duo->pager_config.peer_ms = 2000;
+	duo->source_config.resume_ms = duo->pager_config.resume_ms = 15000 * PATIENCE;
 	(void)fake_vm_session(&duo->pager_vm);		/* the VMM's own: vCPUs wait */
 }
 
@@ -87,7 +86,7 @@ void restart_start_again(struct duo *duo, const char *state)
 
 bool restart_pager_settles(struct duo *duo)
 {
-	for (int i = 0; i < 4000; i++) {
+	for (int i = 0; i < 4000 * PATIENCE; i++) {
 		if (session_is_settled(&duo->pager->session))
 			return true;
 		restart_sleep_ms(5);

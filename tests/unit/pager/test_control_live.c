@@ -20,7 +20,7 @@
 
 #define N_PRIVATE 2048u
 #define N_SHARED 64u
-#define TURNS 20000	/* of a millisecond and more */
+#define TURNS (20000 * PATIENCE)	/* of a millisecond and more */
 
 struct post {		/* one side's control */
 	struct hub_config config;
@@ -60,8 +60,7 @@ static void begin(uint64_t limit)
 
 	rig = calloc(1, sizeof(*rig));
 	duo_init(&rig->duo, N_PRIVATE, N_SHARED);
-	rig->duo.source_config.resume_ms = rig->duo.pager_config.resume_ms = 15000;
-	rig->duo.source_config.peer_ms = rig->duo.pager_config.peer_ms = 2000;
+	rig->duo.source_config.resume_ms = rig->duo.pager_config.resume_ms = 15000 * PATIENCE;
 	rig->duo.source_config.background_limit = limit;
 	for (i = 0; i < ATTEST_ID_LEN; i++)
 		snprintf(rig->ticket + 2 * i, 3, "%02x", rig->duo.pager_config.ticket_id[i]);

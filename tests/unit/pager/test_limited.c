@@ -26,8 +26,7 @@ static void sleep_ms(long ms)
 static void begin(struct duo *duo)
 {
 	duo_init(duo, N_PRIVATE, N_SHARED);
-	duo->source_config.resume_ms = duo->pager_config.resume_ms = 15000;
-	duo->source_config.peer_ms = duo->pager_config.peer_ms = 2000;
+	duo->source_config.resume_ms = duo->pager_config.resume_ms = 15000 * PATIENCE;
 	duo->source_config.background_limit = LIMIT_MIN;
 	CU_ASSERT_EQUAL_FATAL(duo_prepare(duo), 0);
 	CU_ASSERT_EQUAL_FATAL(duo_start(duo), 0);
@@ -178,8 +177,7 @@ static void endless_sleep(void *opaque, pthread_cond_t *changed, pthread_mutex_t
 static void begin_without_time(struct duo *duo, atomic_int *n_asleep)
 {
 	duo_init(duo, N_PRIVATE, N_SHARED);
-	duo->source_config.resume_ms = duo->pager_config.resume_ms = 15000;
-	duo->source_config.peer_ms = duo->pager_config.peer_ms = 2000;
+	duo->source_config.resume_ms = duo->pager_config.resume_ms = 15000 * PATIENCE;
 	duo->source_config.background_limit = LIMIT_MIN;
 	CU_ASSERT_EQUAL_FATAL(duo_open(duo), 0);
 	duo->source->limit.clock = (struct limit_clock){

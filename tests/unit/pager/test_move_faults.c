@@ -51,7 +51,8 @@ static void spoil(enum attest_lane lane, enum attest_op op, int nth, enum bent_a
 
 	duo_init(&duo, N_PRIVATE, 0);
 	duo.source_config.transport = &bent_transport;
-	duo.source_config.peer_ms = duo.pager_config.peer_ms = 2000;
+	if (act == BENT_STALL)
+		duo.source_config.peer_ms = duo.pager_config.peer_ms = 500 * PATIENCE;
 	bent_set(lane, op, nth, act);
 	atomic_store(&duo.pager_vm.populate_delay_us, 20000);
 	CU_ASSERT_EQUAL_FATAL(duo_prepare(&duo), 0);
@@ -129,7 +130,8 @@ static void start_lost(enum bent_act act, const char *pager_sentence)
 
 	duo_init(&duo, N_PRIVATE, 0);
 	duo.source_config.transport = &bent_transport;
-	duo.source_config.peer_ms = duo.pager_config.peer_ms = 1500;
+	if (act == BENT_STALL)
+		duo.source_config.peer_ms = duo.pager_config.peer_ms = 500 * PATIENCE;
 	bent_set(ATTEST_LANE_CONTROL, ATTEST_OP_START, 0, act);
 	CU_ASSERT_EQUAL_FATAL(duo_prepare(&duo), 0);
 	r = source_start(duo.source, &duo.states, duo.error, sizeof(duo.error));

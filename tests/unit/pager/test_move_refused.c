@@ -56,8 +56,8 @@ static int stranger_shakes(const struct duo *duo)
 	static const atomic_bool go_on;
 	struct attest_keypair *own = NULL;
 	struct link_config config = {
-		.transport = duo->source_config.transport, .address = duo->address, .connect_ms = 3000,
-		.handshake_ms = 2000, .send_ms = 2000, .stop = &go_on, .offer = offer_nothing,
+		.transport = duo->source_config.transport, .address = duo->address, .connect_ms = 3000 * PATIENCE,
+		.handshake_ms = 2000 * PATIENCE, .send_ms = 2000 * PATIENCE, .stop = &go_on, .offer = offer_nothing,
 		.handshake = { .role = ATTEST_INITIATOR, .connection = 1, .evidence = &attest_evidence_pinned,
 			       .evidence_opaque = (void *)(uintptr_t)duo->source_config.peer_key },
 	};
@@ -227,7 +227,7 @@ static void test_strangers_change_nothing(void)
 	lane[8] = MESSAGES_VERSION;
 	lane[12] = ATTEST_LANE_URGENT;
 	duo_init(&duo, 64, 0);
-	duo.pager_config.handshake_ms = 1000;
+	duo.pager_config.handshake_ms = 1000 * PATIENCE;
 	CU_ASSERT_EQUAL_FATAL(duo_open(&duo), 0);
 	for (i = 0; i < 6; i += 3) {
 		fds[i] = stranger(&duo, NULL, 0);

@@ -13,7 +13,7 @@ static bool is_connected(struct session *session)
 	struct gmem_progress progress;
 	int i;
 
-	for (i = 0; i < 4000; i++) {
+	for (i = 0; i < 4000 * PATIENCE; i++) {
 		session_progress(session, &progress);
 		if (progress.n_resumed > 0 && progress.link == GMEM_LINK_UP)
 			return true;
@@ -41,6 +41,7 @@ static void *walk(void *arg)
 static void begin(struct duo *duo, struct walker *walker, pthread_t *ret_thread)
 {
 	restart_init(duo);
+	duo_hold_stream(duo);
 	atomic_store(&duo->pager_vm.populate_delay_us, 50000);
 	CU_ASSERT_EQUAL_FATAL(duo_prepare(duo), 0);
 	CU_ASSERT_EQUAL_FATAL(duo_start(duo), 0);
@@ -52,6 +53,7 @@ static void begin(struct duo *duo, struct walker *walker, pthread_t *ret_thread)
 static void end(struct duo *duo, struct walker *walker, pthread_t thread)
 {
 	atomic_store(&duo->pager_vm.populate_delay_us, 0);
+	CU_ASSERT_EQUAL(duo_let_stream_go(duo), 0);
 	CU_ASSERT_EQUAL(duo_wait_pager(duo, GMEM_PHASE_COMPLETE), GMEM_PHASE_COMPLETE);
 	pthread_join(thread, NULL);
 	CU_ASSERT_EQUAL(walker->result, 0);
@@ -109,7 +111,7 @@ static int run_again(struct duo *duo)
 {
 	int r = -EAGAIN, i;
 
-	for (i = 0; i < 4000 && (r == -EAGAIN || r == -EINVAL); i++) {
+	for (i = 0; i < 4000 * PATIENCE && (r == -EAGAIN || r == -EINVAL); i++) {
 		r = pager_run(duo->pager);
 		restart_sleep_ms(5);
 	}

@@ -26,8 +26,7 @@ static void sleep_ms(long ms)
 static void init(struct duo *duo)
 {
 	duo_init(duo, N_PRIVATE, N_SHARED);
-	duo->source_config.resume_ms = duo->pager_config.resume_ms = 15000;
-	duo->source_config.peer_ms = duo->pager_config.peer_ms = 2000;
+	duo->source_config.resume_ms = duo->pager_config.resume_ms = 15000 * PATIENCE;
 }
 
 /* What both records say of the connection's number. */
@@ -65,7 +64,7 @@ static bool comes_back(struct session *session, unsigned int n)
 	struct gmem_progress progress;
 	int i;
 
-	for (i = 0; i < 4000; i++) {
+	for (i = 0; i < 4000 * PATIENCE; i++) {
 		session_progress(session, &progress);
 		if (progress.n_resumed >= n && progress.link == GMEM_LINK_UP)
 			return true;
@@ -101,6 +100,7 @@ static void test_cut_while_running(void)
 	unsigned int i;
 
 	init(&duo);
+	duo_hold_stream(&duo);
 	atomic_store(&duo.pager_vm.populate_delay_us, 50000);
 	CU_ASSERT_EQUAL_FATAL(duo_prepare(&duo), 0);
 	CU_ASSERT_EQUAL_FATAL(duo_start(&duo), 0);
@@ -112,6 +112,7 @@ static void test_cut_while_running(void)
 		CU_ASSERT_TRUE(comes_back(&duo.source->session, i));
 	}
 	atomic_store(&duo.pager_vm.populate_delay_us, 0);
+	CU_ASSERT_EQUAL(duo_let_stream_go(&duo), 0);
 	pthread_join(thread, NULL);
 	CU_ASSERT_EQUAL(walker.result, 0);
 	finish(&duo, 3);
@@ -195,7 +196,7 @@ static void test_cut_before_run(void)
 	CU_ASSERT_EQUAL(session_get_phase(&duo.pager->session, NULL, NULL), GMEM_PHASE_STARTED);
 	CU_ASSERT_TRUE(duo_ledger_says(&duo, "source", "IN_DOUBT"));
 	CU_ASSERT_TRUE(duo_ledger_says(&duo, "destination", "OFFERED"));
-	for (i = 0; i < 4000 && r == -EAGAIN; i++) {
+	for (i = 0; i < 4000 * PATIENCE && r == -EAGAIN; i++) {
 		r = pager_run(duo.pager);
 		sleep_ms(5);
 	}
@@ -216,12 +217,14 @@ static void cut_at(bool by_pager, enum attest_lane lane, enum attest_op op, int 
 		duo.pager_config.transport = &bent_transport;
 	else
 		duo.source_config.transport = &bent_transport;
+	if (act == BENT_STALL)
+		duo.source_config.peer_ms = duo.pager_config.peer_ms = 500 * PATIENCE;
 	bent_set(lane, op, nth, act);
 	atomic_store(&duo.pager_vm.populate_delay_us, 20000);
 	CU_ASSERT_EQUAL_FATAL(duo_prepare(&duo), 0);
 	CU_ASSERT_EQUAL_FATAL(source_start(duo.source, &duo.states, duo.error, sizeof(duo.error)), 0);
 	CU_ASSERT_EQUAL_FATAL(duo_wait_pager(&duo, GMEM_PHASE_STARTED), GMEM_PHASE_STARTED);
-	for (i = 0; i < 4000 && r == -EAGAIN; i++) {
+	for (i = 0; i < 4000 * PATIENCE && r == -EAGAIN; i++) {
 		r = pager_run(duo.pager);
 		sleep_ms(5);
 	}
@@ -271,6 +274,7 @@ static void test_given_up_before_start(void)
 
 	init(&duo);
 	duo.source_config.resume_ms = duo.pager_config.resume_ms = 1000;
+	duo.source_config.connect_ms = 1000;
 	strcpy(duo.source_address, duo.address);
 	CU_ASSERT_EQUAL_FATAL(duo_prepare(&duo), 0);
 	duo_choose_address(duo.source_address, sizeof(duo.source_address));	/* where nobody is */
@@ -293,13 +297,14 @@ static void test_lost_is_shown_and_can_end(void)
 
 	init(&duo);
 	duo.source_config.resume_ms = duo.pager_config.resume_ms = 700;
-	atomic_store(&duo.pager_vm.populate_delay_us, 100000);
+	duo.source_config.connect_ms = 1000;
+	duo_hold_stream(&duo);
 	CU_ASSERT_EQUAL_FATAL(duo_prepare(&duo), 0);
 	CU_ASSERT_EQUAL_FATAL(duo_start(&duo), 0);
 	strcpy(right_address, duo.source_address);
 	duo_choose_address(duo.source_address, sizeof(duo.source_address));
 	cut(&duo.source->session);
-	for (i = 0; i < 4000; i++) {
+	for (i = 0; i < 4000 * PATIENCE; i++) {
 		session_tick(&duo.pager->session);
 		session_tick(&duo.source->session);
 		pager_progress(duo.pager, &progress);
@@ -312,8 +317,8 @@ static void test_lost_is_shown_and_can_end(void)
 	CU_ASSERT_EQUAL(progress.phase, GMEM_PHASE_RUNNING);
 	CU_ASSERT_TRUE(duo_ledger_says(&duo, "destination", "RUNNING"));
 	strcpy(duo.source_address, right_address);
-	atomic_store(&duo.pager_vm.populate_delay_us, 0);
 	CU_ASSERT_TRUE(comes_back(&duo.pager->session, 1));
+	CU_ASSERT_EQUAL(duo_let_stream_go(&duo), 0);
 	finish(&duo, 2);
 }
 
@@ -356,14 +361,14 @@ static void test_abandon(void)
 
 	init(&duo);
 	duo.pager_config.resume_ms = 500;
-	atomic_store(&duo.pager_vm.populate_delay_us, 100000);
+	duo_hold_stream(&duo);
 	CU_ASSERT_EQUAL_FATAL(duo_prepare(&duo), 0);
 	CU_ASSERT_EQUAL_FATAL(duo_start(&duo), 0);
 	command(&duo, "abandon 7 1 too early");
 	CU_ASSERT_FALSE(session_has_ended(&duo.pager->session));
 	CHECK_CONTAINS(note(&duo), "connected");
 	source_stop(duo.source);
-	for (i = 0; i < 4000 && progress.link != GMEM_LINK_LOST; i++) {
+	for (i = 0; i < 4000 * PATIENCE && progress.link != GMEM_LINK_LOST; i++) {
 		session_tick(&duo.pager->session);
 		session_progress(&duo.pager->session, &progress);
 		sleep_ms(5);

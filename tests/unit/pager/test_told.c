@@ -19,12 +19,12 @@ static void complete_untold(struct duo *duo)
 	restart_init(duo);
 	duo->pager_config.transport = &bent_transport;
 	bent_set(ATTEST_LANE_CONTROL, ATTEST_OP_COMPLETE, 0, BENT_CUT);
-	atomic_store(&duo->pager_vm.populate_delay_us, 20000);
+	duo_hold_stream(duo);
 	CU_ASSERT_EQUAL_FATAL(duo_prepare(duo), 0);
 	CU_ASSERT_EQUAL_FATAL(duo_start(duo), 0);
 	duo_choose_address(duo->address, sizeof(duo->address));		/* where the pager listens from now on */
-	atomic_store(&duo->pager_vm.populate_delay_us, 0);
-	for (int i = 0; i < 4000 && !bent_happened(); i++) {
+	CU_ASSERT_EQUAL(duo_let_stream_go(duo), 0);
+	for (int i = 0; i < 4000 * PATIENCE && !bent_happened(); i++) {
 		pager_tick(duo->pager);
 		restart_sleep_ms(5);
 	}
@@ -196,7 +196,7 @@ static void test_token_is_told_after_a_boot(void)
 
 	/* It ran: there is no token, whatever is asked. */
 	restart_init(&duo);
-	atomic_store(&duo.pager_vm.populate_delay_us, 20000);
+	duo_hold_stream(&duo);
 	CU_ASSERT_EQUAL_FATAL(duo_prepare(&duo), 0);
 	CU_ASSERT_EQUAL_FATAL(duo_start(&duo), 0);
 	boot_pager_host(&duo);

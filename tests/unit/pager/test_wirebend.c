@@ -61,8 +61,8 @@ static void bend_move(const char *act, const char *lane, enum gmem_phase expecte
 
 	duo_init(&duo, N_PRIVATE, 0);
 	duo_choose_address(duo.source_address, sizeof(duo.source_address));
-	duo.pager_config.peer_ms = 3000;
-	duo.source_config.peer_ms = 8000;	/* of a silence the pager is the first to know */
+	if (strcmp(act, "stall") == 0)		/* the pager is the first to know of it */
+		duo.pager_config.peer_ms = duo.source_config.peer_ms / 4;
 	start(&bend, &duo, act, lane, "PAGES", "source", "2");
 	CU_ASSERT_EQUAL_FATAL(duo_prepare(&duo), 0);
 	CU_ASSERT_EQUAL_FATAL(source_start(duo.source, &duo.states, duo.error, sizeof(duo.error)), 0);
