@@ -128,6 +128,8 @@ int accept_read_evidence(struct attest_handshake *hs, const uint8_t *message, st
 		handshake_set_error(hs, "the peer is not believed (%s): %s", hs->config.evidence->name, reason);
 		return -EACCES;
 	}
+	hs->has_peer_platform = hs->config.evidence->platform != NULL &&
+		!hs->config.evidence->platform(hs->config.evidence_opaque, evidence, len, hs->peer_platform);
 	return longlog_begin(hs, false, evidence, len);
 }
 

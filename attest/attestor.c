@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "evidence.h"
+#include "platform.h"
 
 static const char *const names[] = {
 	[ATTESTOR_PINNED] = "pinned-key", [ATTESTOR_SOFTWARE] = "software", [ATTESTOR_TSM] = "tsm",
@@ -113,10 +114,19 @@ static int verify_log(void *opaque, const struct attest_binding *binding, const 
 	return judge(opaque, binding, &question, ret_reason, reason_len);
 }
 
+static int platform(void *opaque, const uint8_t *evidence, size_t len, uint8_t ret_platform[ATTEST_ID_LEN])
+{
+	struct bundle bundle;
+
+	(void)opaque;
+	return bundle_parse(evidence, len, &bundle) ? -ENOENT : platform_of_bundle(&bundle, ret_platform);
+}
+
 const struct attest_evidence_ops attestor_ops = {
 	.name = "attested",
 	.provide = provide,
 	.verify = verify,
 	.provide_log = provide_log,
 	.verify_log = verify_log,
+	.platform = platform,
 };

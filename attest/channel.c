@@ -137,6 +137,9 @@ int channel_new(const struct channel_seed *seed, struct attest_channel **ret_cha
 	memset(channel, 0, sizeof(*channel));
 	channel->cipher = seed->cipher;
 	channel->connection = seed->connection;
+	channel->has_peer_platform = seed->peer_platform != NULL;
+	if (seed->peer_platform)
+		memcpy(channel->peer_platform, seed->peer_platform, ATTEST_ID_LEN);
 	channel->limits = (struct channel_limits){ WIRE_REKEY_RECORDS, WIRE_REKEY_BYTES, WIRE_REKEY_NS,
 						   WIRE_MAX_RECORDS, WIRE_MAX_GENERATION };
 	make_session_id(seed, channel->session_id);
@@ -175,6 +178,11 @@ enum attest_cipher attest_channel_cipher(const struct attest_channel *channel)
 uint64_t attest_channel_connection(const struct attest_channel *channel)
 {
 	return channel->connection;
+}
+
+const uint8_t *attest_channel_peer_platform(const struct attest_channel *channel)
+{
+	return channel->has_peer_platform ? channel->peer_platform : NULL;
 }
 
 const uint8_t *attest_channel_session_id(const struct attest_channel *channel)

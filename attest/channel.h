@@ -54,6 +54,8 @@ struct attest_channel {
 	enum attest_cipher cipher;
 	uint64_t connection;
 	uint8_t session_id[ATTEST_HASH_LEN];
+	bool has_peer_platform;
+	uint8_t peer_platform[ATTEST_ID_LEN];
 };
 
 /* Everything that record keys come from. */
@@ -65,6 +67,7 @@ struct channel_seed {
 	const uint8_t *vm_id;		/* ATTEST_ID_LEN */
 	const uint8_t *chaining_key;	/* ATTEST_HASH_LEN, the handshake's last */
 	const uint8_t *transcript;	/* ATTEST_HASH_LEN: handshake hash, evidence, ids */
+	const uint8_t *peer_platform;	/* ATTEST_ID_LEN; NULL: its evidence names none.  No key comes from it */
 };
 
 /** -ENOMEM.  Free with attest_channel_free(), which wipes. */

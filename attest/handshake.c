@@ -270,6 +270,7 @@ int attest_handshake_finish(struct attest_handshake *handshake, struct attest_ch
 		.connection = handshake->config.connection, .ticket_id = handshake->config.ticket_id,
 		.vm_id = handshake->config.vm_id, .chaining_key = handshake->noise.chaining_key,
 		.transcript = transcript,
+		.peer_platform = handshake->has_peer_platform ? handshake->peer_platform : NULL,
 	};
 	int ret;
 

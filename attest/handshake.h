@@ -32,6 +32,8 @@ struct attest_handshake {
 	uint8_t evidence_hash[2][ATTEST_HASH_LEN];	/* zeros until it was given */
 	uint8_t accept_key[2][ATTEST_KEY_LEN];
 	struct handshake_log log;
+	bool has_peer_platform;
+	uint8_t peer_platform[ATTEST_ID_LEN];
 	enum attest_cipher cipher;
 	char error[HANDSHAKE_ERROR_LEN];
 };

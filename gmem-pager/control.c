@@ -89,6 +89,7 @@ static int join(struct session *session)
 	const struct attest_session_input input = {
 		.event = ATTEST_EVENT_JOINED, .connection = attest_channel_connection(session->link.channel),
 		.peer_key = session->config->peer_key,
+		.platform = attest_channel_peer_platform(session->link.channel),
 	};
 	int r;
 
@@ -226,6 +227,16 @@ static void use_link(struct session *session, bool first)
 		log_info("connected to %s, cipher %s", session->link.lanes[0].conn->peer, session->cipher);
 }
 
+/* Status has to say it too: trying again alone does not help. */
+static void say_other_machine(struct session *session, char *ret_error, size_t error_len)
+{
+	snprintf(ret_error, error_len, "the other side is another machine than the one that this session began with, by "
+		 "its evidence; continue it where it was");
+	pthread_mutex_lock(&session->lock);
+	snprintf(session->health.error, sizeof(session->health.error), "%s", ret_error);
+	pthread_mutex_unlock(&session->lock);
+}
+
 /* One connection from its first byte to its last.  true: nothing can follow. */
 static bool live_through(struct session *session, char *ret_error, size_t error_len)
 {
@@ -234,7 +245,9 @@ static bool live_through(struct session *session, char *ret_error, size_t error_
 
 	if (r == 0) {
 		r = join(session);
-		if (r < 0)
+		if (r == -EPERM)
+			say_other_machine(session, ret_error, error_len);
+		else if (r < 0)
 			snprintf(ret_error, error_len, "cannot record the connection in %s: %s",
 				 session->config->state_dir, strerror(-r));
 		if (r < 0 && !resumed) {

@@ -88,6 +88,8 @@ struct attest_evidence_ops {
 	int (*provide_log)(void *opaque, const uint8_t *evidence, size_t len, uint8_t **ret_log, size_t *ret_log_len);
 	int (*verify_log)(void *opaque, const struct attest_binding *binding, const uint8_t *evidence, size_t len,
 			  const uint8_t *log, size_t log_len, char *ret_reason, size_t reason_len);
+	/* Which machine believed evidence comes from.  0 or -ENOENT: it names none; NULL: none ever does. */
+	int (*platform)(void *opaque, const uint8_t *evidence, size_t len, uint8_t ret_platform[ATTEST_ID_LEN]);
 };
 /* Evidence by a key pinned in advance: opaque is a uint8_t[ATTEST_KEY_LEN], the peer's public key. */
 extern const struct attest_evidence_ops attest_evidence_pinned;
@@ -133,6 +135,8 @@ const char *attest_cipher_name(enum attest_cipher cipher);
 void attest_channel_tick(struct attest_channel *channel, uint64_t now_ns);
 /* The number of this connection set: the higher one of both sides' configs. */
 uint64_t attest_channel_connection(const struct attest_channel *channel);
+/* The peer's machine, by the evidence that was believed: ATTEST_ID_LEN bytes in @channel; NULL: it named none. */
+const uint8_t *attest_channel_peer_platform(const struct attest_channel *channel);
 /* The hash that names this session; the same at both ends. */
 const uint8_t *attest_channel_session_id(const struct attest_channel *channel);
 

@@ -107,8 +107,18 @@ static void tear_down(void)
 
 static void named_machines_believe_each_other(void)
 {
+	const struct ticket_side *peer[] = {
+		[PAIR_INITIATOR] = &ticket.destination, [PAIR_RESPONDER] = &ticket.source,
+	};
+	struct attest_channel *channel;
+
 	set_up();
 	CU_ASSERT_TRUE(run());
+	for (int side = 0; side < 2; side++) {
+		CU_ASSERT_EQUAL_FATAL(attest_handshake_finish(pair.side[side], &channel), 0);
+		CU_ASSERT_EQUAL(memcmp(attest_channel_peer_platform(channel), peer[side]->platform_id, ATTEST_ID_LEN), 0);
+		attest_channel_free(channel);
+	}
 	tear_down();
 }
 

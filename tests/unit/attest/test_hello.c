@@ -52,6 +52,7 @@ static uint64_t agreed(uint64_t initiator_lowest, uint64_t responder_lowest)
 		for (int side = 0; side < 2; side++) {
 			CU_ASSERT_EQUAL_FATAL(attest_handshake_finish(pair.side[side], &channel), 0);
 			number[side] = attest_channel_connection(channel);
+			CU_ASSERT_PTR_NULL(attest_channel_peer_platform(channel));	/* a pinned key names none */
 			attest_channel_free(channel);
 		}
 	} else {
