@@ -38,7 +38,10 @@ test_unit_flavour() {
 	user_build "$flavour"
 	step_quiet=1 step "unit tests ($flavour)" meson test -C "$build_dir" --no-rebuild --print-errorlogs \
 		--no-suite integration --no-suite kernel "$@"
-	[ $? = 0 ] || step_tail
+	if [ $? != 0 ]; then
+		"$dev_top/tests/dev/failed_tests.py" "$build_dir" | sed 's/^/     | /'
+		step_tail
+	fi
 	ok=$(meson_number Ok) bad=$(($(meson_number Fail) + $(meson_number Timeout))) skip=$(meson_number Skipped)
 	[ -n "$ok" ] || bad=1
 	count "${ok:-0}" "$bad" "${skip:-0}"
