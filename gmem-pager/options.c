@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
-#include <popt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,9 +7,7 @@
 #include "idfile.h"
 #include "limit.h"
 #include "log.h"
-#include "options.h"
-
-enum { OPT_HELP = 1, OPT_VERSION };
+#include "options_int.h"
 
 static const char exit_codes[] =
 	"\n"
@@ -21,52 +18,78 @@ static const char exit_codes[] =
 	"SIGTERM and SIGINT abort a move while the guest is still the source's. Later the\n"
 	"first one is refused and the second one ends the process.\n";
 
-static void set_defaults(struct options *options, enum attest_role role)
+int options_complain(const struct options *options, const char *option, const char *what)
 {
-	struct session_config config;
-
-	session_config_init(&config, role);
-	*options = (struct options){
-		.connect_ms = config.connect_ms, .handshake_ms = config.handshake_ms, .ping_ms = config.ping_ms,
-		.peer_ms = config.peer_ms, .resume_ms = config.resume_ms, .linger_ms = 30000, .window_pages = (int)config.window_pages,
-		.credit_kib = (int)(config.credit_bytes / 1024),
-	};
-}
-
-static int complain(const char *program, const char *option, const char *what)
-{
-	fprintf(stderr, "%s: %s: %s; see --help\n", program, option, what);
+	fprintf(stderr, "%s: %s%s: %s; see --help\n", options->program, options->where, option, what);
 	return -EINVAL;
 }
 
-static int check_range(const char *program, const char *option, int value, int min, int max)
+static int check_range(const struct options *options, const char *option, int value, int min, int max)
 {
 	char what[64];
 
 	if (value >= min && value <= max)
 		return 0;
 	snprintf(what, sizeof(what), "must be %d to %d", min, max);
-	return complain(program, option, what);
+	return options_complain(options, option, what);
 }
 
-/* Two sockets on one path would be one; a relative path is another one after a change of directory. */
-static int check_sockets(struct options *options, const char *program)
+static int check_path(const struct options *options, const char *option, const char *path)
+{
+	if (path == NULL || (path[0] == '/' && strlen(path) <= 107))
+		return 0;
+	return options_complain(options, option, "takes an absolute path of at most 107 bytes");
+}
+
+static int check_numbers(const struct options *options)
+{
+	const int credit_min = (int)(CREDIT_MIN / 1024 + 1);
+
+	if (check_range(options, "--connect-timeout", options->connect_ms, 1, 3600000) < 0 ||
+	    check_range(options, "--handshake-timeout", options->handshake_ms, 100, 600000) < 0 ||
+	    check_range(options, "--ping-interval", options->ping_ms, 10, 60000) < 0 ||
+	    check_range(options, "--peer-timeout", options->peer_ms, 1, 600000) < 0 ||
+	    check_range(options, "--resume-timeout", options->resume_ms, 0, 86400000) < 0 ||
+	    check_range(options, "--linger", options->linger_ms, 0, 3600000) < 0 ||
+	    check_range(options, "--fault-window", options->window_pages, 1, (int)URGENT_MAX_RUN) < 0 ||
+	    check_range(options, "--bulk-window", options->credit_kib, credit_min, 1 << 20) < 0)
+		return -EINVAL;
+	if (options->limit_text != NULL && limit_parse(options->limit_text, &(uint64_t){ 0 }) < 0)
+		return options_complain(options, "--background-limit", LIMIT_TAKES);
+	return 0;
+}
+
+/* Each by itself; what is not given is not looked at. */
+int options_check_values(const struct options *options)
+{
+	if (options->address != NULL && transport_check_address(options->address) < 0)
+		return options_complain(options, options->pager ? "--listen" : "--connect",
+					"takes a numeric host and a port, as 10.0.0.2:7000 or [fd00::2]:7000");
+	if (options->cipher != NULL && strcmp(options->cipher, "auto") != 0 &&
+	    strcmp(options->cipher, "aes256gcm") != 0 && strcmp(options->cipher, "xchacha20poly1305") != 0)
+		return options_complain(options, "--cipher", "takes auto, aes256gcm or xchacha20poly1305");
+	if (options->log_format != NULL && strcmp(options->log_format, "text") != 0 &&
+	    strcmp(options->log_format, "json") != 0)
+		return options_complain(options, "--log-format", "takes text or json");
+	if (check_path(options, "--control", options->control_path) < 0 ||
+	    check_path(options, "--status", options->status_path) < 0)
+		return -EINVAL;
+	return check_numbers(options);
+}
+
+/* Two sockets on one path would be one. */
+static int check_sockets(struct options *options)
 {
 	const char *const paths[] = { options->socket_path, options->control_path, options->status_path };
 	static const char *const names[] = { "--socket", "--control", "--status" };
 	size_t i, k;
 
-	for (i = 1; i < 3; i++) {
-		if (paths[i] == NULL)
-			continue;
-		if (paths[i][0] != '/' || strlen(paths[i]) > 107)
-			return complain(program, names[i], "takes an absolute path of at most 107 bytes");
-		for (k = 0; k < i; k++)
+	for (i = 1; i < 3; i++)
+		for (k = 0; paths[i] != NULL && k < i; k++)
 			if (paths[k] != NULL && strcmp(paths[k], paths[i]) == 0)
-				return complain(program, names[i], "each socket needs a path of its own");
-	}
+				return options_complain(options, names[i], "each socket needs a path of its own");
 	if (options->status_group != NULL && options->status_path == NULL)
-		return complain(program, "--status-group", "goes with --status");
+		return options_complain(options, "--status-group", "goes with --status");
 	options->control = (struct hub_config){
 		.control_path = options->control_path, .status_path = options->status_path,
 		.status_group = options->status_group,
@@ -74,146 +97,104 @@ static int check_sockets(struct options *options, const char *program)
 	return 0;
 }
 
-static int check(struct options *options, const char *program, const char *address_option)
+static int check(struct options *options)
 {
-	const int credit_min = (int)(CREDIT_MIN / 1024 + 1);
+	int r;
 
 	if (options->address == NULL || options->socket_path == NULL || options->key_path == NULL ||
 	    (options->files.peer == NULL && options->files.issuer == NULL) || options->files.ticket == NULL)
-		return complain(program, "missing options",
-				"an address, --socket, --key, --ticket, and --peer or --issuer "
-				"are needed");
-	if (transport_check_address(options->address) < 0)
-		return complain(program, address_option, "takes a numeric host and a port, as 10.0.0.2:7000 or "
-				"[fd00::2]:7000");
-	if (options->cipher != NULL && strcmp(options->cipher, "auto") != 0 &&
-	    strcmp(options->cipher, "aes256gcm") != 0 && strcmp(options->cipher, "xchacha20poly1305") != 0)
-		return complain(program, "--cipher", "takes auto, aes256gcm or xchacha20poly1305");
-	if (check_range(program, "--connect-timeout", options->connect_ms, 1, 3600000) < 0 ||
-	    check_range(program, "--handshake-timeout", options->handshake_ms, 100, 600000) < 0 ||
-	    check_range(program, "--ping-interval", options->ping_ms, 10, 60000) < 0 ||
-	    check_range(program, "--peer-timeout", options->peer_ms, 2 * options->ping_ms, 600000) < 0 ||
-	    check_range(program, "--resume-timeout", options->resume_ms, 0, 86400000) < 0 ||
-	    check_range(program, "--linger", options->linger_ms, 0, 3600000) < 0 ||
-	    check_range(program, "--fault-window", options->window_pages, 1, (int)URGENT_MAX_RUN) < 0 ||
-	    check_range(program, "--bulk-window", options->credit_kib, credit_min, 1 << 20) < 0)
-		return -EINVAL;
-	if (options->log_format != NULL && strcmp(options->log_format, "text") != 0 &&
-	    strcmp(options->log_format, "json") != 0)
-		return complain(program, "--log-format", "takes text or json");
+		return options_complain(options, "missing options", "an address, --socket, --key, --ticket, and --peer or "
+					"--issuer are needed");
+	r = options_check_values(options);
+	if (r == 0)
+		r = check_range(options, "--peer-timeout", options->peer_ms, 2 * options->ping_ms, 600000);
+	if (r == 0)
+		r = check_sockets(options);
+	if (r < 0)
+		return r;
 	options->log_json = options->log_format != NULL && strcmp(options->log_format, "json") == 0;
-	if (check_sockets(options, program) < 0)
-		return -EINVAL;
-	if (options->limit_text != NULL && limit_parse(options->limit_text, &options->background_limit) < 0)
-		return complain(program, "--background-limit", LIMIT_TAKES);
+	if (options->limit_text != NULL)
+		(void)limit_parse(options->limit_text, &options->background_limit);
 	return 0;
+}
+
+static void print_help(const struct options *options, poptContext context)
+{
+	printf("%s: %s.\n\n", options->program, options->pager ? "the destination of a VM's memory" :
+	       "the origin of a VM's memory");
+	poptPrintHelp(context, stdout, 0);
+	fputs(exit_codes, stdout);
+}
+
+/* popt leaves an earlier value to whoever asked for it. */
+static void keep_strings(const struct poptOption *table, char **ret_before, bool release)
+{
+	size_t i;
+
+	for (i = 0; table[i].longName != NULL || table[i].argInfo == POPT_ARG_INCLUDE_TABLE; i++) {
+		if ((table[i].argInfo & POPT_ARG_MASK) != POPT_ARG_STRING)
+			continue;
+		if (!release)
+			ret_before[i] = *(char **)table[i].arg;
+		else if (ret_before[i] != *(char **)table[i].arg)
+			free(ret_before[i]);
+	}
+}
+
+int options_parse_words(struct options *options, int argc, const char **argv)
+{
+	char *own_before[OPTIONS_N_OWN], *common_before[OPTIONS_N_COMMON];
+	struct options_tables tables;
+	poptContext context;
+	int opt, r = 0;
+
+	options_fill_tables(&tables, options);
+	keep_strings(tables.own, own_before, false);
+	keep_strings(tables.common, common_before, false);
+	context = poptGetContext(options->program, argc, argv, tables.common, 0);
+	poptSetOtherOptionHelp(context,
+			       options->pager ? "--listen HOST:PORT --socket PATH --key FILE --ticket FILE --peer|--issuer FILE" :
+			       "--connect HOST:PORT --socket PATH --key FILE --ticket FILE --peer|--issuer FILE");
+	while ((opt = poptGetNextOpt(context)) > 0) {
+		if (opt == OPT_HELP)
+			print_help(options, context);
+		else
+			printf("%s %d.%d.%d\n", options->program, GMEM_VERSION_MAJOR, GMEM_VERSION_MINOR,
+			       GMEM_VERSION_PATCH);
+		r = 1;
+	}
+	if (opt < -1)
+		r = options_complain(options, poptBadOption(context, 0), poptStrerror(opt));
+	else if (poptPeekArg(context) != NULL)
+		r = options_complain(options, poptPeekArg(context), "not an option");
+	poptFreeContext(context);
+	keep_strings(tables.own, own_before, true);
+	keep_strings(tables.common, common_before, true);
+	return r;
 }
 
 int options_parse(struct options *options, enum attest_role role, int argc, const char **argv)
 {
-	const bool pager = role == ATTEST_RESPONDER;
-	const char *program = pager ? "gmem-pager" : "gmem-source";
-	const struct poptOption pager_table[] = {
-		{ "listen", 'l', POPT_ARG_STRING, &options->address, 0, "listen for the source here", "HOST:PORT" },
-		{ "fault-window", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &options->window_pages, 0,
-		  "ask for so many pages around a fault", "PAGES" },
-		{ "bulk-window", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &options->credit_kib, 0,
-		  "let so much of the background stream be under way", "KIB" },
-		POPT_TABLEEND
-	};
-	const struct poptOption source_table[] = {
-		{ "connect", 'c', POPT_ARG_STRING, &options->address, 0, "gmem-pager's address", "HOST:PORT" },
-		{ "connect-timeout", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &options->connect_ms, 0,
-		  "try so long to connect", "MS" },
-		{ "background-limit", 0, POPT_ARG_STRING, &options->limit_text, 0,
-		  "so many bytes a second of the background stream (K, M, G), and answers to faults at once in any case; 0, "
-		  "the default: no limit; gmemctl session limit changes it", "RATE" },
-		POPT_TABLEEND
-	};
-	const struct poptOption table[] = {
-		{ NULL, 0, POPT_ARG_INCLUDE_TABLE, (void *)(uintptr_t)(pager ? pager_table : source_table), 0, NULL,
-		  NULL },
-		{ "socket", 's', POPT_ARG_STRING, &options->socket_path, 0, "unix socket for the VMM", "PATH" },
-		{ "key", 'k', POPT_ARG_STRING, &options->key_path, 0, "this host's key pair (gmem-keygen)", "FILE" },
-		{ "peer", 'p', POPT_ARG_STRING, &options->files.peer, 0,
-		  "the other host's public key; a signed ticket names it", "FILE" },
-		{ "ticket", 't', POPT_ARG_STRING, &options->files.ticket, 0,
-		  "this move's ticket or id, the same on both hosts, good for one move", "FILE" },
-		{ "issuer", 0, POPT_ARG_STRING, &options->files.issuer, 0,
-		  "public key of who may sign tickets; without it the ticket is a bare id", "FILE" },
-		{ "vm-id", 0, POPT_ARG_STRING, &options->vm_id_path, 0,
-		  "the VM's id, the same on both hosts; without it the ticket's, or all zeros", "FILE" },
-		{ "policy", 0, POPT_ARG_STRING, &options->files.policy, 0,
-		  "which evidence of the other host is believed (gmem-policy(5)); without it the pinned key", "FILE" },
-		{ "trust", 0, POPT_ARG_STRING, &options->files.trust, 0, "revocation lists and TDX collateral",
-		"FOLDER" },
-		{ "evidence", 0, POPT_ARG_STRING, &options->files.evidence, 0,
-		  "this host's: pinned-key (default), tsm, tpm, or software, which attests nothing", "KIND" },
-		{ "evidence-key", 0, POPT_ARG_STRING, &options->files.software_key, 0,
-		  "key pair for --evidence software (gmem-attest keygen --signing)", "FILE" },
-		{ "evidence-cert", 0, POPT_ARG_STRING, &options->files.certificates, 0,
-		  "PEM certificates that go with the evidence: VCEK and ASK, or the TPM key's", "FILE" },
-		{ "tpm-key", 0, POPT_ARG_STRING, &options->files.tpm_key, 0,
-		  "persistent handle of the attestation key, for --evidence tpm", "0x81..." },
-		{ "tpm-tcti", 0, POPT_ARG_STRING, &options->files.tpm_tcti, 0,
-		"how to reach the TPM, as tpm2-tss says it",
-		  "TCTI" },
-		{ "cipher", 0, POPT_ARG_STRING, &options->cipher, 0, "auto, aes256gcm or xchacha20poly1305", "NAME" },
-		{ "state-dir", 0, POPT_ARG_STRING, &options->state_dir, 0,
-		  "where the record of each move is kept (default: /var/lib/gmem)", "DIR" },
-		{ "handshake-timeout", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &options->handshake_ms, 0,
-		  "for each connection", "MS" },
-		{ "ping-interval", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &options->ping_ms, 0, "", "MS" },
-		{ "peer-timeout", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &options->peer_ms, 0,
-		  "the connection is lost after so long a silence", "MS" },
-		{ "resume-timeout", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &options->resume_ms, 0,
-		  "try so long to get a lost connection back, then end the move, or say LOST if the guest runs at the "
-		  "destination; 0: a lost connection ends it", "MS" },
-		{ "linger", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &options->linger_ms, 0,
-		  "answer the VMM for so long after the end", "MS" },
-		{ "control", 0, POPT_ARG_STRING, &options->control_path, 0,
-		  "unix socket for gmemctl, commands too; root and this user alone", "PATH" },
-		{ "status", 0, POPT_ARG_STRING, &options->status_path, 0, "unix socket for who may only look", "PATH" },
-		{ "status-group", 0, POPT_ARG_STRING, &options->status_group, 0, "who that is; without it this user",
-		  "GROUP" },
-		{ "log-format", 0, POPT_ARG_STRING, &options->log_format, 0, "text (default) or json", "FORMAT" },
-		{ "log", 0, POPT_ARG_STRING, &options->log_spec, 0, "error, warn, info or debug, to stderr or FILE",
-		  "LEVEL[:FILE]" },
-		{ "version", 0, POPT_ARG_NONE, NULL, OPT_VERSION, "print the version", NULL },
-		{ "help", 'h', POPT_ARG_NONE, NULL, OPT_HELP, "print this", NULL },
-		POPT_TABLEEND
-	};
-	poptContext context;
-	int opt, r = 0;
+	struct options given;
+	int r;
 
-	set_defaults(options, role);
-	context = poptGetContext(program, argc, argv, table, 0);
-	poptSetOtherOptionHelp(context,
-			       pager ? "--listen HOST:PORT --socket PATH --key FILE --ticket FILE --peer|--issuer FILE" :
-			       "--connect HOST:PORT --socket PATH --key FILE --ticket FILE --peer|--issuer FILE");
-	while ((opt = poptGetNextOpt(context)) > 0) {
-		if (opt == OPT_HELP) {
-			printf("%s: %s.\n\n", program, pager ? "the destination of a VM's memory" :
-			       "the origin of a VM's memory");
-			poptPrintHelp(context, stdout, 0);
-			fputs(exit_codes, stdout);
-		} else {
-			printf("%s %d.%d.%d\n", program, GMEM_VERSION_MAJOR, GMEM_VERSION_MINOR, GMEM_VERSION_PATCH);
-		}
-		r = 1;
+	/* Once for the file's name, and again over what stands in it. */
+	options_set_defaults(options, role);
+	r = options_parse_words(options, argc, argv);
+	if (r == 0 && options->config_path != NULL) {
+		given = *options;
+		options_set_defaults(options, role);
+		r = options_read_file(options, given.config_path);
+		options_fini(&given);
+		if (r == 0)
+			r = options_parse_words(options, argc, argv);
 	}
-	if (opt < -1)
-		r = complain(program, poptBadOption(context, 0), poptStrerror(opt));
-	else if (poptPeekArg(context) != NULL)
-		r = complain(program, poptPeekArg(context), "not an option");
-	else if (r == 0)
-		r = check(options, program, pager ? "--listen" : "--connect");
-	poptFreeContext(context);
-	return r;
+	return r == 0 ? check(options) : r;
 }
 
 void options_fini(struct options *options)
 {
+	free(options->config_path);
 	free(options->address);
 	free(options->socket_path);
 	free(options->key_path);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Command lines of gmem-pager and gmem-source. */
+/* Command lines of gmem-pager and gmem-source, and files of options. */
 #ifndef GMEM_PAGER_OPTIONS_H
 #define GMEM_PAGER_OPTIONS_H
 
@@ -7,7 +7,13 @@
 #include "identity.h"
 #include "session.h"
 
+#define OPTIONS_WHERE_LEN 256u
+
 struct options {
+	const char *program;
+	bool pager;
+	char where[OPTIONS_WHERE_LEN];	/* "FILE:LINE: " while a file is read */
+	char *config_path;
 	char *address;
 	char *socket_path;
 	char *key_path;

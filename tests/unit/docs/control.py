@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""gmem-pager@.service, gmemctl(1) and docs/control.md say what the programs and the schema say.
+"""gmem-pager@.service, gmem-source@.service, gmemctl(1) and docs/control.md say what the programs and the schema say.
 
-    control.py UNIT GMEM_PAGER PAGE GMEMCTL CONTROL_MD SCHEMA
+    control.py UNIT GMEM_PAGER UNIT GMEM_SOURCE PAGE GMEMCTL CONTROL_MD SCHEMA
 """
 import json
 import re
@@ -33,10 +33,11 @@ def check_unit(path, program):
     command = re.search(r"^ExecStart=(.*)$", unit, re.M).group(1)
     options = re.findall(r"--([a-z-]+)", unit)
     known = help_of(program)
-    check(command.split()[0].endswith("/gmem-pager"), "ExecStart is another program")
+    check(command.split()[0].endswith("/" + program.rsplit("/", 1)[1]), "ExecStart is another program")
+    options += re.findall(r"^#   ([a-z-]+) = ", unit, re.M)
     check(len(options) > 6, "the unit file names no options")
     for option in options:
-        check(f"--{option}" in known, f"the unit file names --{option}, which gmem-pager does not have")
+        check(f"--{option}" in known, f"{path} names --{option}, which the program does not have")
     verify = shutil.which("systemd-analyze")
     if verify is None:
         print("skipped: no systemd-analyze to verify the unit file with")
@@ -79,8 +80,9 @@ def check_schema(doc_path, schema_path):
           f"errors in control.md: {sorted(errors)}")
 
 
-def main(unit, pager, page, ctl, doc, schema):
+def main(unit, pager, source_unit, source, page, ctl, doc, schema):
     check_unit(unit, pager)
+    check_unit(source_unit, source)
     check_page(page, ctl)
     check_schema(doc, schema)
     return 1 if failures else 0

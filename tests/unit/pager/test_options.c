@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* What the programs say to some options on their command lines; how they exit. */
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "check.h"
 
@@ -9,20 +10,25 @@
 
 static char output[16384];
 
-static int run(const char *program, const char *options)
+static int run_with(const char *program, const char *options, const char *others)
 {
 	char command[1024];
 	size_t len;
 	FILE *pipe;
 	int status;
 
-	snprintf(command, sizeof(command), "%s %s " OTHERS " 2>&1", program, options);
+	snprintf(command, sizeof(command), "%s %s %s 2>&1", program, options, others);
 	pipe = popen(command, "re");
 	CU_ASSERT_PTR_NOT_NULL_FATAL(pipe);
 	len = fread(output, 1, sizeof(output) - 1, pipe);
 	output[len] = '\0';
 	status = pclose(pipe);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int run(const char *program, const char *options)
+{
+	return run_with(program, options, OTHERS);
 }
 
 static void test_background_limit(void)
@@ -96,11 +102,98 @@ static void test_log_format(void)
 	CHECK_CONTAINS(output, "--log-format=FORMAT");
 }
 
+#define LISTEN "listen = 127.0.0.1:7000\n"
+
+static char config[] = "/tmp/gmem-options.XXXXXX";
+
+static void write_config(const char *text, size_t len)
+{
+	FILE *f = fopen(config, "we");
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+	CU_ASSERT_EQUAL(fwrite(text, 1, len, f), len);
+	fclose(f);
+}
+
+/* What gmem-pager says to these lines, with @others on its command line. */
+static void expect_lines(const char *text, const char *others, const char *sentence)
+{
+	char line[128];
+
+	write_config(text, strlen(text));
+	snprintf(line, sizeof(line), "--config %s", config);
+	CU_ASSERT_EQUAL(run_with(GMEM_PAGER, line, others), 1);
+	CHECK_CONTAINS(output, sentence);
+}
+
+static void test_config_is_taken(void)
+{
+	CU_ASSERT_FATAL(close(mkstemp(config)) == 0);
+	expect_lines(LISTEN, OTHERS, "cannot load the key pair /nonexistent/k");
+	expect_lines("# of VM 7\n\n\t " LISTEN "ping-interval=100\r\npeer-timeout\t=\t300 \nlog-format = json", OTHERS,
+		     "\"message\":\"cannot load the key pair /nonexistent/k");
+	/* All of them; nothing in a value is special. */
+	expect_lines(LISTEN "peer = p\nticket = t\nsocket = s\nkey =  /no such/'key' # \"=1\" \n", "",
+		     "cannot load the key pair /no such/'key' # \"=1\": No such file");
+	/* The command line counts. */
+	expect_lines(LISTEN "key = /from/the/file\nlog-format = json\n", OTHERS " --log-format text",
+		     "error: cannot load the key pair /nonexistent/k");
+	expect_lines("", OTHERS, "missing options: an address");
+	unlink(config);
+}
+
+static void test_config_is_refused(void)
+{
+	static const struct {
+		const char *text, *sentence;
+	} lines[] = {
+		{ "listen = 127.0.0.1\n", ":1: --listen: takes a numeric host and a port" },
+		{ LISTEN "\n# \npeer-timeout = soon\n", ":4: --peer-timeout=soon: invalid numeric value" },
+		{ LISTEN "peer-timeout = 600001", ":2: --peer-timeout: must be 1 to 600000" },
+		{ LISTEN "connect = 127.0.0.1:7000\n", ":2: connect: no option that can stand in a file" },
+		{ "config = /etc/passwd\n", ":1: config: no option that can stand in a file" },
+		{ "help = 1\n", ":1: help: no option" },
+		{ "Listen = 127.0.0.1:7000\n", ":1: Listen: no option" },
+		{ "--listen = 127.0.0.1:7000\n", ":1: --listen: no option" },
+		{ "= x\n", ":1: the line: is not NAME = VALUE" },
+		{ "listen 127.0.0.1:7000\n", ":1: the line: is not NAME = VALUE" },
+		{ "listen =\n", ":1: listen: has no value" },
+		{ "listen = # nothing\n", ":1: --listen: takes a numeric host" },
+		{ LISTEN LISTEN, ":2: listen: stands in line 1 already" },
+		{ "cipher = rot13\n", ":1: --cipher: takes auto" },
+		{ "log-format = \"json\"\n", ":1: --log-format: takes text or json" },
+		{ "control = c.sock\n", ":1: --control: takes an absolute path" },
+		{ "ping-interval = 5000\n" LISTEN, "--peer-timeout: must be 10000 to 600000" },
+	};
+	char line[128], text[2048];
+	size_t i;
+
+	strcpy(strrchr(config, '.'), ".XXXXXX");
+	CU_ASSERT_FATAL(close(mkstemp(config)) == 0);
+	for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		expect_lines(lines[i].text, OTHERS, lines[i].sentence);
+	memset(text, 'x', sizeof(text));
+	memcpy(text, LISTEN "socket = /", strlen(LISTEN) + 10);
+	text[sizeof(text) - 1] = '\0';
+	expect_lines(text, OTHERS, ":2: the line: is longer than 1024 bytes");
+	write_config(LISTEN "\0", strlen(LISTEN) + 1);
+	snprintf(line, sizeof(line), "--config %s", config);
+	CU_ASSERT_EQUAL(run(GMEM_PAGER, line), 1);
+	CHECK_CONTAINS(output, "a NUL byte is in it");
+	CU_ASSERT_EQUAL(run(GMEM_PAGER, "--config /nonexistent/f"), 1);
+	CHECK_CONTAINS(output, "/nonexistent/f: cannot be read: No such file");
+	CU_ASSERT_EQUAL(run(GMEM_PAGER, "--config /dev/zero"), 1);
+	CHECK_CONTAINS(output, "/dev/zero: cannot be read");
+	unlink(config);
+}
+
 static const struct check checks[] = {
 	{ "a limit of the background stream", test_background_limit },
 	{ "gmem-pager has none", test_pager_has_none },
 	{ "control sockets", test_control_sockets },
 	{ "the log's format", test_log_format },
+	{ "options from a file", test_config_is_taken },
+	{ "options from a file that are wrong", test_config_is_refused },
 	{ NULL, NULL },
 };
 
