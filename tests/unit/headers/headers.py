@@ -1,8 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Each public header compiles alone, as C and as C++, and each library exports what its header declares.
+"""Each public header compiles alone, as C and as C++, each library exports what its header declares, and
+libgmem needs libc alone.
 
     headers.py INCLUDE_DIRECTORY --cc COMPILER --cxx COMPILER [--library HEADER LIBRARY PREFIX]...
+               [--libc-alone LIBRARY]...
 
 Exit code 77 if there is no C++ compiler: the rest was checked then.
 """
@@ -57,12 +59,24 @@ def check_library(header, library, prefix):
     return bool(want) and want == have and not unversioned
 
 
+def check_libc_alone(library):
+    """So that any VMM may link it.  Sanitizers bring their own."""
+    text = subprocess.run(["readelf", "-d", library], check=True, text=True, capture_output=True).stdout
+    needed = re.findall(r"\(NEEDED\).*\[(.*)\]", text)
+    others = [n for n in needed if not re.match(r"libc\.so\.|lib[atu]b?san\.so\.", n)]
+    print(f"{os.path.basename(library)} needs {' '.join(needed) or 'nothing'}")
+    if others:
+        print(f"{library} needs {' '.join(others)}: libc alone is allowed")
+    return bool(needed) and not others
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("include")
     p.add_argument("--cc", required=True)
     p.add_argument("--cxx", default="g++")
     p.add_argument("--library", nargs=3, action="append", default=[])
+    p.add_argument("--libc-alone", action="append", default=[])
     args = p.parse_args()
     headers = sorted(os.path.join("gmem", name) for name in os.listdir(os.path.join(args.include, "gmem")))
     has_cxx = shutil.which(args.cxx.split()[0]) is not None
@@ -74,6 +88,8 @@ def main():
     print(f"{len(headers)} headers alone: {' '.join(headers)}")
     for header, library, prefix in args.library:
         ok &= check_library(header, library, prefix)
+    for library in args.libc_alone:
+        ok &= check_libc_alone(library)
     if ok and not has_cxx:
         print(f"skipped: C++, there is no {args.cxx}")
         return 77
