@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The destination's evidence is SEV-SNP's, through the kernel's configfs interface, both played by the test: a processor
 # that is not AMD's, another measurement and another chip are refused before START, and the guest goes on; then it moves.
+# Asks the kernel for nothing that move.sh does not.
 
 peer_timeout_s=120 mem_mib=160
 # A guest that waits for pages while others are looked at says so, if it is let.

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Tickets, policies and evidence: what is not as they say is refused before START, and the guest goes on; then it moves.
+# Asks the kernel for nothing that move.sh does not.
 
 peer_timeout_s=120 mem_mib=160
 # A guest that waits for pages while others are looked at says so, if it is let.

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # What crosses the network holds no 64 bytes of a known page of the guest.
+# Asks the kernel for nothing that move.sh does not.
 
 . "$(dirname "$0")/lib/spoil.sh"
 . "$(dirname "$0")/lib/test.sh"

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # gmem-pager has recorded COMPLETE, nothing that it says reaches the source any more, and it is killed (kill -9).
 # The source waits, frozen, and the guest runs on; a new gmem-pager, without a VM, tells it, and both sides end well.
+# Asks the kernel for nothing that move.sh does not.
 
 connect=127.0.0.1:7701
 # The last gmem-source may come when the guest has all that it touches.

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # ./dev on a machine where it cannot work: one clear sentence, exit code not 0.
+# Asks the kernel for nothing that move.sh does not.
 
 . "$(dirname "$0")/lib/test.sh"
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # A pager that alters one bit of one page does not get past the comparison.
+# Asks the kernel for nothing that move.sh does not.
 
 pager_program=gmem-pager-mutant
 . "$(dirname "$0")/lib/test.sh"

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # One flipped bit in a page on the wire: the guest stops, it does not read it.
+# Asks the kernel for nothing that move.sh does not.
 
 connect=127.0.0.1:7701
 . "$(dirname "$0")/lib/spoil.sh"

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # A map of present pages that was recorded on an earlier connection is refused on a
 # later one; the move goes on over a third, and every byte is right.
+# Asks the kernel for nothing that move.sh does not.
 
 connect=127.0.0.1:7701
 . "$(dirname "$0")/lib/resume.sh"

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # A record that comes twice is refused.
+# Asks the kernel for nothing that move.sh does not.
 
 connect=127.0.0.1:7701
 . "$(dirname "$0")/lib/spoil.sh"

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Who does not have the pinned key is refused, and the guest goes on where it is.
+# Asks the kernel for nothing that move.sh does not.
 
 . "$(dirname "$0")/lib/spoil.sh"
 . "$(dirname "$0")/lib/test.sh"
