@@ -52,7 +52,7 @@ int guest_new(struct backend *backend, const struct gmem_region *regions, size_t
 	pthread_mutex_init(&guest->fill_lock, NULL);
 	r = manifest_new(regions, n_regions, &guest->layout);
 	for (i = 0; i < n_regions && r == 0; i++)
-		if ((regions[i].flags & GMEM_REGION_SHARED_FD) != 0)
+		if ((regions[i].flags & GMEM_REGION_SHARED_FD) != 0 && !backend->ops->shared_too)
 			r = map_shared(&regions[i], i, writable, &guest->shared[i], ret_error, error_len);
 	if (r < 0) {
 		guest_free(guest);
@@ -112,7 +112,7 @@ static int check_reachable(const struct guest *guest, const struct manifest *man
 	uint64_t index, i;
 	uint32_t k;
 
-	for (k = 0; k < manifest->n_regions; k++) {
+	for (k = 0; k < manifest->n_regions && !guest->backend->ops->shared_too; k++) {
 		if (guest->shared[k] != NULL)
 			continue;
 		for (i = 0; i < manifest->regions[k].n_pages; i++) {
