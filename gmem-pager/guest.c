@@ -244,17 +244,33 @@ static int compare_kinds(const struct manifest *here, const struct manifest *man
 	return 0;
 }
 
-static int check_outside(struct guest *guest, char *ret_error, size_t error_len)
+static int count_inside(struct guest *guest, uint64_t *ret_n_inside)
 {
 	const struct manifest *layout = guest->layout;
-	uint64_t n_missing = 0, n_set = 0, n_inside = 0;
+	uint64_t n_set = 0;
 	uint32_t k;
-	int r;
+	int r = 0;
 
-	r = count_all(guest, &n_missing);
-	for (k = 0; k < layout->n_regions && r == 0; k++, n_inside += n_set)
+	*ret_n_inside = 0;
+	for (k = 0; k < layout->n_regions && r == 0; k++, *ret_n_inside += n_set)
 		r = guest->backend->ops->query(guest->backend, BACKEND_MISSING, layout->regions[k].gfn,
 					       layout->regions[k].n_pages, NULL, &n_set, NULL);
+	return r;
+}
+
+/* Pages may arrive meanwhile: what restores state wants some.  Two sums are of one moment if nothing came between. */
+static int check_outside(struct guest *guest, char *ret_error, size_t error_len)
+{
+	uint64_t n_before, n_inside = 0, n_missing = 0;
+	int r = count_all(guest, &n_missing);
+
+	do {
+		n_before = n_missing;
+		if (r == 0)
+			r = count_inside(guest, &n_inside);
+		if (r == 0)
+			r = count_all(guest, &n_missing);
+	} while (r == 0 && n_missing != n_before);
 	if (r == 0 && n_inside < n_missing) {
 		snprintf(ret_error, error_len, "%llu GFNs outside of the attached regions are marked missing",
 			 (unsigned long long)(n_missing - n_inside));
