@@ -50,10 +50,9 @@ static uint64_t address_of(const struct uffd_region *region, uint64_t page)
 
 void uffd_set_present(struct backend_uffd *bu, const struct uffd_region *region, uint64_t page)
 {
-	const uint64_t bit = 1ull << (page % UFFD_WORD_PAGES);
-
-	if ((atomic_fetch_or(&bu->present[uffd_word(region, page)], bit) & bit) == 0)
-		atomic_fetch_sub(&bu->n_missing, 1);
+	/* In this order: whoever adds up bits never finds fewer missing pages than there are in all. */
+	atomic_fetch_sub(&bu->n_missing, 1);
+	atomic_fetch_or(&bu->present[uffd_word(region, page)], 1ull << (page % UFFD_WORD_PAGES));
 }
 
 void uffd_wake(const struct backend_uffd *bu, const struct uffd_region *region, uint64_t page, uint64_t n_pages)

@@ -44,7 +44,7 @@ static inline bool uffd_is_present(const struct backend_uffd *bu, const struct u
 	return (atomic_load(&bu->present[uffd_word(region, page)]) >> (page % UFFD_WORD_PAGES) & 1) != 0;
 }
 
-/* Note that a page of @region is present: under its word's lock, or before there are other threads. */
+/* Note that a missing page of @region is present: under its word's lock, or before there are other threads. */
 void uffd_set_present(struct backend_uffd *bu, const struct uffd_region *region, uint64_t page);
 
 /* Let whoever waits for a page in the range look again; what is missing still is then reported again. */

@@ -15,6 +15,7 @@
 #include "check.h"
 #include "manifest.h"
 #include "patience.h"
+#include "uffd_open.h"
 #include "uffd_vm.h"
 
 #define N_FIRST 200u
@@ -488,7 +489,7 @@ static void test_what_is_refused(void)
 	CU_ASSERT_EQUAL(pwrite(vm.memfd, "", 1, 10 * UFFD_VM_PAGE), 1);
 	CU_ASSERT_EQUAL(refused(&vm, "region 0: its shared file has pages already"), -EEXIST);
 	CU_ASSERT_EQUAL(fallocate(vm.memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, N_FIRST * UFFD_VM_PAGE), 0);
-	other = uffd_vm_open();
+	other = uffd_open();
 	vm.uffd = other;
 	CU_ASSERT_EQUAL(refused(&vm, "another userfaultfd"), -EBUSY);
 	vm.uffd = uffd;

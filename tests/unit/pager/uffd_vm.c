@@ -4,34 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#include <linux/userfaultfd.h>
-
+#include "uffd_open.h"
 #include "uffd_vm.h"
-
-int uffd_vm_open(void)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC), dev;
-
-	if (fd < 0) {
-		dev = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
-		fd = dev < 0 ? -1 : ioctl(dev, USERFAULTFD_IOC_NEW, O_CLOEXEC);
-		if (dev >= 0)
-			close(dev);
-	}
-	if (fd < 0)
-		return -errno;
-	if (ioctl(fd, UFFDIO_API, &api) < 0) {
-		close(fd);
-		return -EOPNOTSUPP;
-	}
-	return fd;
-}
 
 bool uffd_vm_possible(void)
 {
@@ -73,7 +50,7 @@ int uffd_vm_init(struct uffd_vm *vm, uint64_t n_first, uint64_t n_second, uint64
 	int r;
 
 	memset(vm, 0, sizeof(*vm));
-	vm->uffd = uffd_vm_open();
+	vm->uffd = uffd_open();
 	if (vm->uffd < 0)
 		return vm->uffd;
 	vm->memfd = memfd_create("uffd-vm", MFD_CLOEXEC);

@@ -19,9 +19,6 @@ struct uffd_vm {
 	int uffd;		/* the VMM's own; sessions have duplicates */
 };
 
-/* A userfaultfd after UFFDIO_API, or -errno. */
-int uffd_vm_open(void);
-
 /* Is userfaultfd permitted here, and can it fill shared memory?  If not, says why on stderr. */
 bool uffd_vm_possible(void);
 
