@@ -119,6 +119,14 @@ void uffd_vm_peek(const struct uffd_vm *vm, uint64_t gfn, void *ret_page)
 		abort();
 }
 
+int uffd_vm_empty(const struct uffd_vm *vm)
+{
+	const struct gmem_region *last = &vm->regions[vm->n_regions - 1];
+
+	return fallocate(vm->memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+			 (off_t)(last->shared_offset + last->size)) < 0 ? -errno : 0;
+}
+
 uint8_t uffd_vm_touch(const struct uffd_vm *vm, uint64_t gfn)
 {
 	return *(volatile const uint8_t *)uffd_vm_at(vm, gfn);

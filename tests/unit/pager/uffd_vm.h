@@ -37,6 +37,9 @@ uint8_t *uffd_vm_at(const struct uffd_vm *vm, uint64_t gfn);
 bool uffd_vm_has(const struct uffd_vm *vm, uint64_t gfn);
 void uffd_vm_peek(const struct uffd_vm *vm, uint64_t gfn, void *ret_page);
 
+/* All holes again; nobody waits. */
+int uffd_vm_empty(const struct uffd_vm *vm);
+
 /* As a guest does. */
 uint8_t uffd_vm_touch(const struct uffd_vm *vm, uint64_t gfn);
 
