@@ -33,7 +33,8 @@ static int complain(const struct complaint *to, int status, size_t number, const
 }
 
 /* A file of tmpfs that is long enough.  Of others nobody says which pages exist. */
-static int check_file(const struct gmem_region *region, size_t number, struct stat *ret_stat, const struct complaint *to)
+static int check_file(const struct gmem_region *region, size_t number, struct stat *ret_stat,
+		      const struct complaint *to)
 {
 	struct statfs fs;
 

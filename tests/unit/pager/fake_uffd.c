@@ -141,7 +141,7 @@ void fake_uffd_fini(struct fake_vm *vm)
 	vm->uffd = NULL;
 }
 
-/* Whether one goes on is what libgmem would say: at a source that it was frozen, at a destination that pages are there. */
+/* Whether one goes on is what libgmem would say: a source was frozen, a destination has pages. */
 struct backend *fake_uffd_session(struct fake_vm *vm)
 {
 	struct fake_uffd *uffd = vm->uffd;
@@ -149,9 +149,10 @@ struct backend *fake_uffd_session(struct fake_vm *vm)
 	const bool again = uffd->destination ? fake_vm_count_missing(vm) < vm->n_private + vm->n_shared : vm->frozen;
 	char error[256] = "";
 
+	if (uffd->n_sessions > N_SESSIONS)
+		abort();
 	*session = (struct fake_session){ .backend = { &ops }, .vm = vm };
-	if (uffd->n_sessions > N_SESSIONS ||
-	    uffd_vm_session(&uffd->vm, uffd->destination, again, &session->inner, error, sizeof(error)) < 0) {
+	if (uffd_vm_session(&uffd->vm, uffd->destination, again, &session->inner, error, sizeof(error)) < 0) {
 		fprintf(stderr, "no session: %s\n", error);
 		abort();
 	}

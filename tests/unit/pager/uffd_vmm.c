@@ -4,7 +4,7 @@
  * vCPUs.  What it does it says on stdout, a word a line.
  *
  *   uffd_vmm source SOCKET MIB         give the memory away, wait until it is complete
- *   uffd_vmm destination SOCKET MIB    take it: threads check each page, write into some; in the end every byte is right
+ *   uffd_vmm destination SOCKET MIB    take it: threads check each page and write into some, then all is checked again
  *
  * The threads of a destination stop once they have seen a quarter, until there is a line on stdin.
  */
