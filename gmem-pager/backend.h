@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Guest memory behind one interface.  An implementation is one file: today
- * backend_kvm.c, a KVM demand-paging session fd.
+ * Guest memory behind one interface: backend_kvm.c, a KVM demand-paging session fd; backend_uffd.c, shared
+ * memory of a VMM under userfaultfd, for stock kernels.
  *
  * All operations may come from several threads at once, none allocates, and all
  * return 0 or -errno; -ENODEV: the VM is gone.  close() only when no operation
- * is under way; it makes the kernel fail what still waits for a page.
+ * is under way; kvm: it makes the kernel fail what still waits for a page.
  */
 #ifndef GMEM_PAGER_BACKEND_H
 #define GMEM_PAGER_BACKEND_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <gmem/gmem.h>
 
 #define BACKEND_EVENTS_MAX 64u
 
@@ -26,6 +29,8 @@ enum backend_result {
 	BACKEND_NOT_PRIVATE,	/* shared now */
 	BACKEND_NO_MEMORY,
 	BACKEND_REFUSED,	/* anything else that will not go away */
+	BACKEND_FOREIGN,	/* uffd: it was missing, and somebody else has filled it */
+	BACKEND_ELSEWHERE,	/* uffd: what is mapped at the region's address is not the region's file */
 };
 
 /* Pages of one kind, to populate. */
@@ -47,6 +52,8 @@ struct backend;
 
 struct backend_ops {
 	const char *name;
+	/* extract() and populate() take shared pages too: nobody maps them here, mark_present() is never called. */
+	bool shared_too;
 	/* Source.  -EBUSY: a vCPU is running; -EALREADY: frozen by somebody. */
 	int (*freeze)(struct backend *backend);
 	int (*thaw)(struct backend *backend);
@@ -81,5 +88,21 @@ struct backend {
  * -ENOTTY or -EINVAL: the descriptor is something else.
  */
 int backend_kvm_new(int session_fd, struct backend **ret_backend);
+
+struct backend_uffd_setup {
+	int uffd;			/* the VMM's; -1: none, at a source alone */
+	bool destination;
+	bool again;			/* a process before this one had the VM: pages are there, a source is frozen */
+	const struct gmem_region *regions;	/* with a shared fd and nothing else; the fds stay the caller's */
+	const uint64_t *addresses;	/* where the VMM has mapped each */
+	size_t n_regions;
+};
+
+/*
+ * Shared memory under userfaultfd; theory of operation in backend_uffd.c.  Takes uffd over on success, arms it for
+ * the regions.  On failure @ret_error has a sentence.  -EEXIST: a first attachment, and a page is there already.
+ */
+int backend_uffd_new(const struct backend_uffd_setup *setup, struct backend **ret_backend, char *ret_error,
+		     size_t error_len);
 
 #endif

@@ -42,7 +42,7 @@ static int64_t read_same_kind(struct guest *guest, enum manifest_kind kind, uint
 		memset(ret_kinds, ATTEST_PAGE_ZERO, n_pages);
 		return 0;
 	}
-	if (kind == MANIFEST_PRIVATE) {
+	if (kind == MANIFEST_PRIVATE || guest->backend->ops->shared_too) {
 		r = guest->backend->ops->extract(guest->backend, gfn, n_pages, data);
 		if (r < 0)
 			return r;
@@ -116,7 +116,21 @@ static int fill_converted(struct guest *guest, uint64_t gfn, bool private_now)
 	return guest->backend->ops->populate(guest->backend, &zero, 1);
 }
 
-static int fill_private(struct guest *guest, struct backend_run *runs, size_t n_runs, struct guest_counts *counts)
+static int status_of(enum backend_result result)
+{
+	switch (result) {
+	case BACKEND_NO_MEMORY:
+		return -ENOMEM;
+	case BACKEND_FOREIGN:
+		return -EEXIST;
+	case BACKEND_ELSEWHERE:
+		return -EXDEV;
+	default:
+		return -EIO;
+	}
+}
+
+static int fill_runs(struct guest *guest, struct backend_run *runs, size_t n_runs, struct guest_counts *counts)
 {
 	size_t i;
 	int r;
@@ -128,7 +142,7 @@ static int fill_private(struct guest *guest, struct backend_run *runs, size_t n_
 		for (i = 0; i < n_runs && runs[i].result == BACKEND_OK; i++)
 			continue;
 		if (i == n_runs || runs[i].result != BACKEND_NOT_PRIVATE)
-			return i < n_runs && runs[i].result == BACKEND_NO_MEMORY ? -ENOMEM : -EIO;
+			return i < n_runs ? status_of(runs[i].result) : -EIO;
 		r = fill_converted(guest, runs[i].gfn + runs[i].n_done, false);
 		/* -EINVAL: back to private meanwhile, so populate again. */
 		if (r < 0 && (r != -EINVAL || !atomic_load(&guest->may_convert)))
@@ -214,11 +228,13 @@ static int check_kinds(const struct manifest *manifest, uint64_t gfn, uint32_t n
 	return body_len == n_pages + n_data * ATTEST_PAGE_LEN ? 0 : -EPROTO;
 }
 
-/* Shared pages one by one; private ones gathered into runs. */
+/* Pages of the backend gathered into runs; other shared ones one by one. */
 static int fill_all(struct guest *guest, uint64_t gfn, uint32_t n_pages, const uint8_t *body,
 		    struct guest_counts *counts)
 {
 	struct backend_run runs[BULK_MAX_RUN];
+	const bool shared_too = guest->backend->ops->shared_too;
+	const uint64_t n_before = counts->n_new;
 	const uint8_t *data = body + n_pages;
 	size_t n_runs = 0;
 	uint32_t i;
@@ -230,7 +246,7 @@ static int fill_all(struct guest *guest, uint64_t gfn, uint32_t n_pages, const u
 
 		if (has_data)
 			data += ATTEST_PAGE_LEN;
-		if ((body[i] & ATTEST_PAGE_SHARED) != 0) {
+		if ((body[i] & ATTEST_PAGE_SHARED) != 0 && !shared_too) {
 			pthread_mutex_lock(&guest->fill_lock);
 			r = fill_shared_page(guest, gfn + i, page, counts);
 			pthread_mutex_unlock(&guest->fill_lock);
@@ -242,7 +258,10 @@ static int fill_all(struct guest *guest, uint64_t gfn, uint32_t n_pages, const u
 			runs[n_runs++] = (struct backend_run){ .gfn = gfn + i, .n_pages = 1, .data = page };
 		}
 	}
-	return n_runs > 0 ? fill_private(guest, runs, n_runs, counts) : 0;
+	r = n_runs > 0 ? fill_runs(guest, runs, n_runs, counts) : 0;
+	if (r == 0 && shared_too && (body[0] & ATTEST_PAGE_SHARED) != 0)	/* a region of such a backend has nothing else */
+		counts->n_shared += counts->n_new - n_before;
+	return r;
 }
 
 int guest_fill(struct guest *guest, const struct manifest *manifest, uint64_t gfn, uint32_t n_pages,
@@ -260,6 +279,12 @@ int guest_fill(struct guest *guest, const struct manifest *manifest, uint64_t gf
 		log_debug("%u pages at GFN 0x%llx were not filled: %s", n_pages, (unsigned long long)gfn, strerror(-r));
 	if (r == -ENODEV)
 		snprintf(ret_error, error_len, "the VM is gone");
+	else if (r == -EEXIST)
+		snprintf(ret_error, error_len, "somebody else has filled a page that was missing, and what is in it is not "
+			 "the guest's: nobody but the VMM may map, read or write its shared files before COMPLETE");
+	else if (r == -EXDEV)
+		snprintf(ret_error, error_len, "a page went somewhere else than into its region's shared file: the VMM has "
+			 "something else mapped at the address that it gave");
 	else if (r == -EINVAL)
 		snprintf(ret_error, error_len, "pages that came are of another kind here than in the manifest: set the "
 			 "memory attributes before restoring state");

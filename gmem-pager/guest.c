@@ -52,7 +52,7 @@ int guest_new(struct backend *backend, const struct gmem_region *regions, size_t
 	pthread_mutex_init(&guest->fill_lock, NULL);
 	r = manifest_new(regions, n_regions, &guest->layout);
 	for (i = 0; i < n_regions && r == 0; i++)
-		if ((regions[i].flags & GMEM_REGION_SHARED_FD) != 0)
+		if ((regions[i].flags & GMEM_REGION_SHARED_FD) != 0 && !backend->ops->shared_too)
 			r = map_shared(&regions[i], i, writable, &guest->shared[i], ret_error, error_len);
 	if (r < 0) {
 		guest_free(guest);
@@ -112,7 +112,7 @@ static int check_reachable(const struct guest *guest, const struct manifest *man
 	uint64_t index, i;
 	uint32_t k;
 
-	for (k = 0; k < manifest->n_regions; k++) {
+	for (k = 0; k < manifest->n_regions && !guest->backend->ops->shared_too; k++) {
 		if (guest->shared[k] != NULL)
 			continue;
 		for (i = 0; i < manifest->regions[k].n_pages; i++) {
@@ -244,17 +244,33 @@ static int compare_kinds(const struct manifest *here, const struct manifest *man
 	return 0;
 }
 
-static int check_outside(struct guest *guest, char *ret_error, size_t error_len)
+static int count_inside(struct guest *guest, uint64_t *ret_n_inside)
 {
 	const struct manifest *layout = guest->layout;
-	uint64_t n_missing = 0, n_set = 0, n_inside = 0;
+	uint64_t n_set = 0;
 	uint32_t k;
-	int r;
+	int r = 0;
 
-	r = count_all(guest, &n_missing);
-	for (k = 0; k < layout->n_regions && r == 0; k++, n_inside += n_set)
+	*ret_n_inside = 0;
+	for (k = 0; k < layout->n_regions && r == 0; k++, *ret_n_inside += n_set)
 		r = guest->backend->ops->query(guest->backend, BACKEND_MISSING, layout->regions[k].gfn,
 					       layout->regions[k].n_pages, NULL, &n_set, NULL);
+	return r;
+}
+
+/* Pages may arrive meanwhile: what restores state wants some.  Two sums are of one moment if nothing came between. */
+static int check_outside(struct guest *guest, char *ret_error, size_t error_len)
+{
+	uint64_t n_before, n_inside = 0, n_missing = 0;
+	int r = count_all(guest, &n_missing);
+
+	do {
+		n_before = n_missing;
+		if (r == 0)
+			r = count_inside(guest, &n_inside);
+		if (r == 0)
+			r = count_all(guest, &n_missing);
+	} while (r == 0 && n_missing != n_before);
 	if (r == 0 && n_inside < n_missing) {
 		snprintf(ret_error, error_len, "%llu GFNs outside of the attached regions are marked missing",
 			 (unsigned long long)(n_missing - n_inside));

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The memory of one VM: its regions, the backend for private pages, mappings of
- * the shared ones.  Reads pages into the body of a PAGES record (source) and
- * fills them from one (destination).
+ * the shared ones if the backend does not see to them too (backend.h: shared_too).
+ * Reads pages into the body of a PAGES record (source) and fills them from one
+ * (destination).
  *
- * A present page is never written.  The backend sees to that for private pages.
- * For shared ones it is this file: all fills go through it, and presence is
+ * A present page is never written.  The backend sees to that for its pages.
+ * For others it is this file: all fills go through it, and presence is
  * tested, the page copied and marked under one lock.
  */
 #ifndef GMEM_PAGER_GUEST_H
@@ -27,7 +28,7 @@
 struct guest {
 	struct backend *backend;		/* owned; NULL after guest_close_backend() */
 	struct manifest *layout;		/* regions alone */
-	uint8_t *shared[GMEM_MAX_REGIONS];	/* mappings, NULL if the region has none */
+	uint8_t *shared[GMEM_MAX_REGIONS];	/* mappings, NULL if the region has none or the backend needs none */
 	pthread_mutex_t fill_lock;		/* shared pages: test, copy, mark */
 	atomic_bool may_convert;		/* the guest runs: it may have converted a page since */
 };

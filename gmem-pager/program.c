@@ -38,7 +38,8 @@ static void name_session(const struct options *options, const struct session_con
 static int serve(const struct program *program, struct options *options)
 {
 	struct attest_keypair *keypair = NULL;
-	struct service_config service = { .ops = program->ops, .open_backend = backend_kvm_new };
+	struct service_config service = { .ops = program->ops, .open_backend = backend_kvm_new,
+					  .open_uffd = backend_uffd_new };
 	struct notify notify = { .fd = -1 };
 	char ticket_hex[2 * ATTEST_ID_LEN + 1];
 	struct report_names names;

@@ -44,24 +44,23 @@ static void handle_hello(struct service *service, const struct vmmsock_message *
 	answer(service, message->header.seq, 0, "", &mine, sizeof(mine), NULL, 0);
 }
 
-/* -EPROTO: descriptors and flags do not go together. */
-static int unpack_regions(const struct vmmsock_message *message, struct gmem_region *ret_regions, size_t *ret_n,
-			  bool *ret_again)
+/*
+ * @n_heads: descriptors before those of the regions.  -EPROTO: descriptors and flags do not go together.
+ */
+static int unpack_regions(const struct vmmsock_message *message, const struct proto_attach *attach, size_t n_heads,
+			  struct gmem_region *ret_regions)
 {
-	struct proto_attach attach;
-	size_t fd = 1, i;
+	size_t fd = n_heads, i;
 
-	if (message->header.len != sizeof(attach) || message->n_fds == 0)
+	if (message->n_fds < n_heads)
 		return -EPROTO;
-	memcpy(&attach, message->body, sizeof(attach));
-	if (attach.n_regions == 0 || attach.n_regions > GMEM_MAX_REGIONS || (attach.flags & ~PROTO_ATTACH_AGAIN) != 0)
+	if (attach->n_regions == 0 || attach->n_regions > GMEM_MAX_REGIONS)
 		return -EINVAL;
-	*ret_again = (attach.flags & PROTO_ATTACH_AGAIN) != 0;
-	for (i = 0; i < attach.n_regions; i++) {
+	for (i = 0; i < attach->n_regions; i++) {
 		ret_regions[i] = (struct gmem_region){
-			.gpa = attach.regions[i].gpa, .size = attach.regions[i].size,
-			.flags = attach.regions[i].flags, .shared_fd = -1,
-			.shared_offset = attach.regions[i].shared_offset,
+			.gpa = attach->regions[i].gpa, .size = attach->regions[i].size,
+			.flags = attach->regions[i].flags, .shared_fd = -1,
+			.shared_offset = attach->regions[i].shared_offset,
 		};
 		if ((ret_regions[i].flags & GMEM_REGION_SHARED_FD) == 0)
 			continue;
@@ -69,38 +68,98 @@ static int unpack_regions(const struct vmmsock_message *message, struct gmem_reg
 			return -EPROTO;
 		ret_regions[i].shared_fd = message->fds[fd++];
 	}
-	*ret_n = attach.n_regions;
-	return fd == message->n_fds && regions_valid(ret_regions, attach.n_regions) ? 0 : -EINVAL;
+	return fd == message->n_fds && regions_valid(ret_regions, attach->n_regions) ? 0 : -EINVAL;
+}
+
+/* What ATTACH of either kind comes to. */
+struct attachment {
+	struct proto_attach attach;
+	struct gmem_region regions[GMEM_MAX_REGIONS];
+	struct backend *backend;
+	char error[PROTO_ERROR_LEN];
+};
+
+/* @r: whether there is a backend.  Hand it on, and answer. */
+static void finish_attach(struct service *service, uint32_t seq, struct attachment *attachment, int r)
+{
+	const struct service_config *config = service->config;
+	const char *name = r == 0 ? attachment->backend->ops->name : "";
+
+	if (r == 0) {
+		config->session->again = (attachment->attach.flags & PROTO_ATTACH_AGAIN) != 0;
+		r = config->ops->attach(config->opaque, attachment->backend, attachment->regions,
+					attachment->attach.n_regions, attachment->error, sizeof(attachment->error));
+		if (r < 0)
+			attachment->backend->ops->close(attachment->backend);
+		else
+			log_info("a VM of %u regions was taken, by the backend %s", attachment->attach.n_regions, name);
+	}
+	service->attached = service->attached || r == 0;
+	if (r < 0 && r != service->attach_status)	/* a VMM may try again and again */
+		log_warn("a VM was not taken: %s", attachment->error[0] != '\0' ? attachment->error : strerror(-r));
+	service->attach_status = r;
+	answer_status(service, seq, r, attachment->error);
+}
+
+static int open_kvm(struct service *service, struct vmmsock_message *message, struct attachment *attachment)
+{
+	int r;
+
+	if (message->header.len != sizeof(attachment->attach))
+		return -EPROTO;
+	memcpy(&attachment->attach, message->body, sizeof(attachment->attach));
+	if ((attachment->attach.flags & ~PROTO_ATTACH_AGAIN) != 0)
+		return -EINVAL;
+	r = unpack_regions(message, &attachment->attach, 1, attachment->regions);
+	if (r < 0)
+		return r;
+	r = service->config->open_backend(message->fds[0], &attachment->backend);
+	if (r == 0)
+		message->fds[0] = -1;
+	else
+		snprintf(attachment->error, sizeof(attachment->error), "the first descriptor is no KVM demand-paging "
+			 "session with the right to query: %s", strerror(-r));
+	return r;
+}
+
+static int open_uffd(struct service *service, struct vmmsock_message *message, struct attachment *attachment)
+{
+	const struct service_config *config = service->config;
+	struct proto_attach_uffd request;
+	struct backend_uffd_setup setup;
+	bool has_uffd;
+	int r;
+
+	if (message->header.len != sizeof(request))
+		return -EPROTO;
+	memcpy(&request, message->body, sizeof(request));
+	attachment->attach = request.attach;
+	if ((request.attach.flags & ~(PROTO_ATTACH_AGAIN | PROTO_ATTACH_NO_UFFD)) != 0 || config->open_uffd == NULL)
+		return -EINVAL;
+	has_uffd = (request.attach.flags & PROTO_ATTACH_NO_UFFD) == 0;
+	r = unpack_regions(message, &request.attach, has_uffd ? 1 : 0, attachment->regions);
+	if (r < 0)
+		return r;
+	setup = (struct backend_uffd_setup){
+		.uffd = has_uffd ? message->fds[0] : -1, .destination = config->ops->role == GMEM_ROLE_PAGER,
+		.again = (request.attach.flags & PROTO_ATTACH_AGAIN) != 0, .regions = attachment->regions,
+		.addresses = request.addresses, .n_regions = request.attach.n_regions,
+	};
+	r = config->open_uffd(&setup, &attachment->backend, attachment->error, sizeof(attachment->error));
+	if (r == 0 && has_uffd)
+		message->fds[0] = -1;
+	return r;
 }
 
 static void handle_attach(struct service *service, struct vmmsock_message *message)
 {
-	const struct service_config *config = service->config;
-	struct gmem_region regions[GMEM_MAX_REGIONS];
-	char error[PROTO_ERROR_LEN] = "";
-	struct backend *backend = NULL;
-	size_t n_regions = 0;
-	int r;
+	struct attachment attachment = { .backend = NULL };
+	int r = -EALREADY;
 
-	r = service->attached ? -EALREADY : unpack_regions(message, regions, &n_regions,
-							     &config->session->again);
-	if (r == 0) {
-		r = config->open_backend(message->fds[0], &backend);
-		if (r < 0)
-			snprintf(error, sizeof(error), "the first descriptor is no KVM demand-paging session with the "
-				 "right to query: %s", strerror(-r));
-	}
-	if (r == 0) {
-		message->fds[0] = -1;
-		r = config->ops->attach(config->opaque, backend, regions, n_regions, error, sizeof(error));
-		if (r < 0)
-			backend->ops->close(backend);
-	}
-	service->attached = service->attached || r == 0;
-	if (r < 0 && r != service->attach_status)	/* a VMM may try again and again */
-		log_warn("a VM was not taken: %s", error[0] != '\0' ? error : strerror(-r));
-	service->attach_status = r;
-	answer_status(service, message->header.seq, r, error);
+	if (!service->attached)
+		r = message->header.type == PROTO_ATTACH ? open_kvm(service, message, &attachment) :
+		    open_uffd(service, message, &attachment);
+	finish_attach(service, message->header.seq, &attachment, r);
 }
 
 static void handle_prepare(struct service *service, uint32_t seq)
@@ -246,6 +305,7 @@ void request_handle(struct service *service, struct vmmsock_message *message)
 		handle_hello(service, message);
 		break;
 	case PROTO_ATTACH:
+	case PROTO_ATTACH_UFFD:
 		handle_attach(service, message);
 		break;
 	case PROTO_PREPARE:

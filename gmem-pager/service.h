@@ -47,6 +47,9 @@ struct service_config {
 	void *opaque;
 	struct session *session;
 	int (*open_backend)(int fd, struct backend **ret_backend);	/* takes @fd over on success */
+	/* As backend_uffd_new(); NULL: no such VM is taken. */
+	int (*open_uffd)(const struct backend_uffd_setup *setup, struct backend **ret_backend, char *ret_error,
+			 size_t error_len);
 	const char *socket_path;
 	int linger_ms;		/* how long to answer the VMM's questions after the end */
 	struct hub *hub;		/* borrowed, open and not started; NULL: no control sockets */

@@ -20,9 +20,11 @@ struct client_custody {
 	void *opaque;
 	int wait_ms;
 	int64_t gone_ms;		/* since when it is away; 0: it is there */
-	int keep_fd;			/* pager: a session of our own */
+	int keep_fd;			/* pager: a session of our own; or a duplicate of the userfaultfd, see uffd.c */
+	bool uffd;			/* attached by gmem_attach_uffd() */
 	size_t n_regions;
 	struct gmem_region regions[GMEM_MAX_REGIONS];	/* shared_fd are our own duplicates */
+	uint64_t addresses[GMEM_MAX_REGIONS];		/* uffd */
 };
 
 struct gmem_client {
@@ -67,16 +69,20 @@ int client_read_event(struct gmem_client *client, int timeout_ms);
 /* Connect client->sock, say HELLO, and be polled.  Checks who is there.  -errno, sock closed. */
 int client_connect(struct gmem_client *client);
 
-/* Hand over @session_fd and the regions; @flags: PROTO_ATTACH_*. */
-int client_attach(struct gmem_client *client, int session_fd, const struct gmem_region *regions, size_t n_regions,
-		  uint32_t flags);
+/*
+ * Hand over @session_fd and the regions; @flags: PROTO_ATTACH_*.  @addresses: session_fd is a userfaultfd, or -1;
+ * NULL: it is a session.
+ */
+int client_attach(struct gmem_client *client, int session_fd, const struct gmem_region *regions,
+		  const uint64_t *addresses, size_t n_regions, uint32_t flags);
 
 int64_t client_now_ms(void);
 
 /* ---- custody.c ---- */
 
-/* After gmem_attach(): keep what a new service will need. */
+/* Before attaching: keep what a new service will need. */
 int custody_keep(struct gmem_client *client, const struct gmem_region *regions, size_t n_regions);
+/* Give up the regions and the session of our own; a userfaultfd as uffd_let_go() says. */
 void custody_fini(struct gmem_client *client);
 
 /*
@@ -84,6 +90,14 @@ void custody_fini(struct gmem_client *client);
  * 0: it is there; -ETIMEDOUT: not yet; -EPIPE: there is no custody, or it was away for too long.
  */
 int custody_wait(struct gmem_client *client, int timeout_ms);
+
+/* ---- uffd.c ---- */
+
+/* The move may have ended well: then nobody is held any more, and the userfaultfd is closed. */
+void uffd_settle(struct gmem_client *client);
+
+/* We are not asked any more: close the userfaultfd if that is safe, else leave it open until the process ends. */
+void uffd_let_go(struct gmem_client *client);
 
 /* Wipe and free what START brought. */
 void client_free_states(struct gmem_client *client);

@@ -26,9 +26,13 @@ int gmem_set_custody(gmem_client *client, gmem_session_fn new_session, void *opa
 	return 0;
 }
 
-static void close_kept(struct client_custody *custody)
+static void close_kept(struct gmem_client *client)
 {
-	if (custody->keep_fd >= 0)
+	struct client_custody *custody = &client->custody;
+
+	if (custody->uffd)
+		uffd_let_go(client);
+	else if (custody->keep_fd >= 0)
 		close(custody->keep_fd);
 	custody->keep_fd = -1;
 }
@@ -38,7 +42,7 @@ int custody_keep(struct gmem_client *client, const struct gmem_region *regions, 
 	struct client_custody *custody = &client->custody;
 	size_t i;
 
-	if (custody->new_session == NULL)
+	if (custody->new_session == NULL && !custody->uffd)
 		return 0;
 	for (i = 0; i < n_regions; i++) {
 		custody->regions[i] = regions[i];
@@ -48,7 +52,7 @@ int custody_keep(struct gmem_client *client, const struct gmem_region *regions, 
 		if ((regions[i].flags & GMEM_REGION_SHARED_FD) != 0 && custody->regions[i].shared_fd < 0)
 			return client_fail(client, -errno, "cannot duplicate a shared fd: %s", strerror(errno));
 	}
-	if (client->role != GMEM_ROLE_PAGER)
+	if (client->role != GMEM_ROLE_PAGER || custody->uffd)
 		return 0;
 	custody->keep_fd = custody->new_session(custody->opaque);
 	return custody->keep_fd >= 0 ? 0 :
@@ -63,8 +67,8 @@ void custody_fini(struct gmem_client *client)
 	for (i = 0; i < custody->n_regions; i++)
 		if ((custody->regions[i].flags & GMEM_REGION_SHARED_FD) != 0 && custody->regions[i].shared_fd >= 0)
 			close(custody->regions[i].shared_fd);
+	close_kept(client);
 	custody->n_regions = 0;
-	close_kept(custody);
 }
 
 /*
@@ -80,13 +84,18 @@ static uint32_t attach_flags(const struct gmem_client *client, enum gmem_phase p
 static int hand_over(struct gmem_client *client, enum gmem_phase phase)
 {
 	struct client_custody *custody = &client->custody;
-	int session_fd, r;
+	const uint64_t *addresses = custody->uffd ? custody->addresses : NULL;
+	int session_fd = -1, r;
 
-	session_fd = custody->new_session(custody->opaque);
-	if (session_fd < 0)
-		return client_fail(client, session_fd, "the VMM makes no new session: %s", strerror(-session_fd));
-	r = client_attach(client, session_fd, custody->regions, custody->n_regions, attach_flags(client, phase));
-	close(session_fd);	/* the service's alone: when it dies, the kernel has to notice */
+	if (!custody->uffd || custody->keep_fd >= 0) {	/* a source may have no userfaultfd */
+		session_fd = custody->new_session(custody->opaque);
+		if (session_fd < 0)
+			return client_fail(client, session_fd, "the VMM makes no new session: %s", strerror(-session_fd));
+	}
+	r = client_attach(client, session_fd, custody->regions, addresses, custody->n_regions,
+			  attach_flags(client, phase));
+	if (session_fd >= 0)
+		close(session_fd);	/* the service's alone: when it dies, the kernel has to notice */
 	return r;
 }
 
@@ -134,7 +143,8 @@ int custody_wait(struct gmem_client *client, int timeout_ms)
 	}
 	client->dead = true;
 	custody->new_session = NULL;	/* nobody is waited for any more */
-	close_kept(custody);		/* the kernel fails who waits for a page */
-	return client_fail(client, -EPIPE, "the service went away, and none came in its place in %d ms",
-			   custody->wait_ms);
+	close_kept(client);		/* kvm: the kernel fails who waits for a page */
+	return client_fail(client, -EPIPE, "the service went away, and none came in its place in %d ms%s",
+			   custody->wait_ms, custody->uffd && client->role == GMEM_ROLE_PAGER ?
+			   "; who touches a missing page waits until this process ends" : "");
 }

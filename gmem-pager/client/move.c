@@ -13,24 +13,32 @@ static bool is_final(enum gmem_phase phase)
 	return phase >= GMEM_PHASE_COMPLETE;
 }
 
-int client_attach(struct gmem_client *client, int session_fd, const struct gmem_region *regions, size_t n_regions,
-		  uint32_t flags)
+int client_attach(struct gmem_client *client, int session_fd, const struct gmem_region *regions,
+		  const uint64_t *addresses, size_t n_regions, uint32_t flags)
 {
-	struct proto_attach attach = { .n_regions = (uint32_t)n_regions, .flags = flags };
+	struct proto_attach_uffd request = { .attach = { .n_regions = (uint32_t)n_regions, .flags = flags } };
+	struct proto_region *to = request.attach.regions;
 	int fds[PROTO_MAX_FDS];
 	size_t n_fds = 0, i;
 
-	fds[n_fds++] = session_fd;
+	if (session_fd >= 0)
+		fds[n_fds++] = session_fd;
+	else
+		request.attach.flags |= PROTO_ATTACH_NO_UFFD;
 	for (i = 0; i < n_regions; i++) {
-		attach.regions[i].gpa = regions[i].gpa;
-		attach.regions[i].size = regions[i].size;
-		attach.regions[i].flags = regions[i].flags;
+		to[i].gpa = regions[i].gpa;
+		to[i].size = regions[i].size;
+		to[i].flags = regions[i].flags;
 		if ((regions[i].flags & GMEM_REGION_SHARED_FD) != 0) {
-			attach.regions[i].shared_offset = regions[i].shared_offset;
+			to[i].shared_offset = regions[i].shared_offset;
 			fds[n_fds++] = regions[i].shared_fd;
 		}
 	}
-	return client_call(client, PROTO_ATTACH, &attach, sizeof(attach), fds, n_fds, NULL, NULL);
+	if (addresses == NULL)
+		return client_call(client, PROTO_ATTACH, &request.attach, sizeof(request.attach), fds, n_fds, NULL,
+				   NULL);
+	memcpy(request.addresses, addresses, n_regions * sizeof(addresses[0]));
+	return client_call(client, PROTO_ATTACH_UFFD, &request, sizeof(request), fds, n_fds, NULL, NULL);
 }
 
 int gmem_attach(gmem_client *client, int session_fd, const struct gmem_region *regions, size_t n_regions)
@@ -46,7 +54,7 @@ int gmem_attach(gmem_client *client, int session_fd, const struct gmem_region *r
 		return client_fail(client, -EALREADY, "a VM is attached to this handle already");
 	r = custody_keep(client, regions, n_regions);
 	if (r == 0)
-		r = client_attach(client, session_fd, regions, n_regions, 0);
+		r = client_attach(client, session_fd, regions, NULL, n_regions, 0);
 	client->attached = r == 0;
 	if (r < 0)
 		custody_fini(client);
@@ -368,6 +376,7 @@ int gmem_wait(gmem_client *client, enum gmem_phase phase, int timeout_ms, enum g
 		return -EINVAL;
 	r = wait_phase(client, phase, timeout_ms);
 	client_clear_pending(client);
+	uffd_settle(client);
 	if ((r == 0 || r == -ETIMEDOUT) && ret_phase != NULL)
 		*ret_phase = client->phase;
 	if (r < 0 || client->phase == phase || client->phase < GMEM_PHASE_ABORTED)

@@ -31,6 +31,7 @@ enum proto_type {
 	PROTO_GET_STATE = 6,	/* struct proto_get_state; reply: struct proto_state and data */
 	PROTO_RUN = 7,
 	PROTO_PROGRESS = 8,	/* reply: struct gmem_progress */
+	PROTO_ATTACH_UFFD = 9,	/* struct proto_attach_uffd; userfaultfd if there is one, then the shared fds */
 	PROTO_REPLY = 64,	/* struct proto_reply and what the request's line says */
 	PROTO_EVENT = 65,	/* struct proto_event */
 };
@@ -57,10 +58,17 @@ struct proto_region {
 
 #define PROTO_ATTACH_AGAIN (1u << 0)	/* the VM of a session that another process of the service began */
 
+#define PROTO_ATTACH_NO_UFFD (1u << 1)	/* the descriptors are the shared fds alone */
+
 struct proto_attach {
 	uint32_t n_regions;
-	uint32_t flags;		/* PROTO_ATTACH_AGAIN */
+	uint32_t flags;		/* PROTO_ATTACH_AGAIN; with PROTO_ATTACH_UFFD also PROTO_ATTACH_NO_UFFD */
 	struct proto_region regions[GMEM_MAX_REGIONS];
+};
+
+struct proto_attach_uffd {
+	struct proto_attach attach;
+	uint64_t addresses[GMEM_MAX_REGIONS];	/* of each region in the VMM */
 };
 
 struct proto_state {

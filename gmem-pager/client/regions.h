@@ -37,4 +37,28 @@ static inline bool regions_valid(const struct gmem_region *regions, size_t n_reg
 	return true;
 }
 
+static inline bool ranges_meet(uint64_t a, uint64_t a_len, uint64_t b, uint64_t b_len)
+{
+	return a <= b + (b_len - 1) && b <= a + (a_len - 1);
+}
+
+/* Regions for userfaultfd: shared memory and nothing else, each mapped at an address, page aligned, apart. */
+static inline bool regions_uffd_valid(const struct gmem_region *regions, const uint64_t *addresses, size_t n_regions)
+{
+	size_t i, k;
+
+	if (!regions_valid(regions, n_regions))
+		return false;
+	for (i = 0; i < n_regions; i++) {
+		if (regions[i].flags != GMEM_REGION_SHARED_FD || addresses[i] == 0 ||
+		    (addresses[i] & (GMEM_PAGE_SIZE - 1)) != 0 || addresses[i] + (regions[i].size - 1) < addresses[i] ||
+		    regions[i].shared_offset + (regions[i].size - 1) < regions[i].shared_offset)
+			return false;
+		for (k = 0; k < i; k++)
+			if (ranges_meet(addresses[i], regions[i].size, addresses[k], regions[k].size))
+				return false;
+	}
+	return true;
+}
+
 #endif

@@ -183,6 +183,38 @@ GMEM_MUST_USE int gmem_attach(gmem_client *client, int session_fd, const struct 
 			      size_t n_regions);
 
 /**
+ * Hand over a VM whose memory is shared alone, on a kernel without demand paging in KVM: in place of
+ * gmem_attach(), with a userfaultfd of this process in place of a session fd.  Everything else stays the same.
+ *
+ * Destination: each region is a hole from end to end (a fresh memfd; not fallocate()d) of tmpfs, mapped MAP_SHARED
+ * whole at its address.  Nobody touches it before gmem_pager_wait_start() has returned, and until COMPLETE nobody but
+ * through this mapping: a second mapping of the file, a child of fork() (MADV_DONTFORK), read() or write() would put
+ * zeros where the guest's bytes belong; the move ends with an error when that is seen.  On kernels before 6.4 also
+ * MADV_NOHUGEPAGE.  What the VMM takes away itself before COMPLETE (MADV_REMOVE, a balloon) reads as zero.
+ * @p uffd is from userfaultfd(2) without UFFD_USER_MODE_ONLY, which needs CAP_SYS_PTRACE or
+ * vm.unprivileged_userfaultfd=1, or from USERFAULTFD_IOC_NEW of /dev/userfaultfd, which needs to be opened; after
+ * UFFDIO_API, without features for events.  Nobody registers or reads it but the service, which makes it non-blocking.
+ *
+ * When the last duplicate of a userfaultfd is closed the kernel fills what is missing with zeros, and lets the guest
+ * go on.  So libgmem keeps one in this process until COMPLETE, also after gmem_close() and a move that failed: who
+ * touches a missing page then waits until this process ends, and that is what is left to do.  The caller may
+ * close its own.  With COMPLETE the mappings are unregistered.  The function given to gmem_set_custody() makes a
+ * duplicate of the same userfaultfd (which the caller keeps for that).
+ *
+ * Source: there is no freeze in the kernel.  That every vCPU, and everybody else who writes to the guest's memory, has
+ * been stopped is the caller's word, by gmem_source_start(), until the move is over.  With a @p uffd (of its own:
+ * never the one of a move to here; Linux 5.19) a writer through the mapping that comes all the same is held until the
+ * VM is thawed.  -1: none.
+ *
+ * @param addresses where each region is mapped in this process, page aligned.
+ * @retval -EINVAL a region is malformed, has other flags than GMEM_REGION_SHARED_FD, or is no tmpfs.
+ * @retval -EEXIST a page is there already. @retval -EBUSY another userfaultfd has the mapping.
+ * @retval -ENOTTY it is no userfaultfd. @retval -EALREADY attached before.
+ */
+GMEM_MUST_USE int gmem_attach_uffd(gmem_client *client, int uffd, const struct gmem_region *regions,
+				   void *const *addresses, size_t n_regions);
+
+/**
  * Source: connect to the destination, shake hands, wait until both accepted.
  * The guest goes on running.  Blocks for up to the service's time limit.
  * @retval -ETIMEDOUT, -ECONNREFUSED no destination. @retval -EACCES a side

@@ -57,6 +57,22 @@ static int open_backend(int fd, struct backend **ret_backend)
 	return 0;
 }
 
+/* What backend_uffd_new() may rely on; the rest it checks itself. */
+static int open_uffd(const struct backend_uffd_setup *setup, struct backend **ret_backend, char *ret_error,
+		     size_t error_len)
+{
+	FUZZ_NEED(regions_valid(setup->regions, setup->n_regions));
+	FUZZ_NEED(setup->uffd < 0 || fcntl(setup->uffd, F_GETFD) >= 0);
+	(void)regions_uffd_valid(setup->regions, setup->addresses, setup->n_regions);
+	if (phase == GMEM_PHASE_FAILED) {
+		snprintf(ret_error, error_len, "no userfaultfd");
+		return -ENOTTY;
+	}
+	if (setup->uffd >= 0)
+		return open_backend(setup->uffd, ret_backend);
+	return open_backend(dup(0), ret_backend);
+}
+
 static int attach(void *opaque, struct backend *backend, const struct gmem_region *regions, size_t n_regions,
 		  char *ret_error, size_t error_len)
 {
@@ -185,7 +201,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct backend *backend = NULL;
 	static struct session session;	/* of which only what ATTACH says is written */
-	struct service_config config = { .opaque = &backend, .open_backend = open_backend, .session = &session };
+	struct service_config config = { .opaque = &backend, .open_backend = open_backend, .open_uffd = open_uffd,
+					 .session = &session };
 	struct service service = { .config = &config, .incoming_status = 0 };
 	static uint8_t buffer[PROTO_MESSAGE_MAX];
 	int fds[2], before, after;
@@ -257,6 +274,10 @@ void fuzz_seeds(void (*emit)(const char *name, const uint8_t *data, size_t size)
 		{ .gpa = 1 << 20, .size = 1 << 20, .flags = GMEM_REGION_GUEST_MEMFD | GMEM_REGION_SHARED_FD } } };
 	struct { struct proto_state head; char data[8]; } part = { { .name = "vcpu", .n_states = 1, .total_len = 16 },
 								  "12345678" };
+	struct proto_attach_uffd shared = { .attach = { .n_regions = 2, .regions = {
+		{ .size = 1 << 20, .flags = GMEM_REGION_SHARED_FD },
+		{ .gpa = 1 << 20, .size = 1 << 20, .flags = GMEM_REGION_SHARED_FD, .shared_offset = 1 << 20 } } },
+		.addresses = { 1 << 30, 1 << 29 } };
 	const struct proto_start start = { .n_states = 1 };
 	struct proto_get_state get = { .index = 0 };
 	struct seed seed;
@@ -289,4 +310,16 @@ void fuzz_seeds(void (*emit)(const char *name, const uint8_t *data, size_t size)
 	add(&seed, 99, 0, "", 0);
 	add(&seed, PROTO_ATTACH, 34, &attach, sizeof(attach));
 	emit("failed", seed.bytes, seed.len);
+	begin(&seed, GMEM_ROLE_PAGER, GMEM_PHASE_IDLE);
+	add(&seed, PROTO_ATTACH_UFFD, 3, &shared, sizeof(shared));
+	emit("uffd", seed.bytes, seed.len);
+	begin(&seed, GMEM_ROLE_SOURCE, GMEM_PHASE_IDLE);
+	shared.attach.flags = PROTO_ATTACH_NO_UFFD | PROTO_ATTACH_AGAIN;
+	add(&seed, PROTO_ATTACH_UFFD, 2, &shared, sizeof(shared));
+	emit("uffd_source", seed.bytes, seed.len);
+	begin(&seed, GMEM_ROLE_PAGER, GMEM_PHASE_FAILED);
+	add(&seed, PROTO_ATTACH_UFFD, 2, &shared, sizeof(shared));
+	shared.attach.flags = 4;
+	add(&seed, PROTO_ATTACH_UFFD, 3, &shared, sizeof(shared));
+	emit("uffd_refused", seed.bytes, seed.len);
 }

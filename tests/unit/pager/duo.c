@@ -63,6 +63,12 @@ static void init_config(struct duo *duo, struct session_config *config, enum att
 
 static void init_regions(struct fake_vm *vm, struct gmem_region regions[2])
 {
+	if (vm->uffd != NULL) {
+		fake_uffd_region(vm, 0, &regions[0]);
+		if (vm->n_shared > 0)
+			fake_uffd_region(vm, 1, &regions[1]);
+		return;
+	}
 	regions[0] = (struct gmem_region){
 		.gpa = 0, .size = vm->n_private * FAKE_PAGE, .flags = GMEM_REGION_GUEST_MEMFD | GMEM_REGION_SHARED_FD,
 		.shared_fd = vm->memfd,

@@ -225,6 +225,13 @@ static const struct backend_ops fake_ops = {
 	.close = fake_close,
 };
 
+bool fake_vm_by_uffd(void)
+{
+	const char *which = getenv("TEST_VM");
+
+	return which != NULL && strcmp(which, "uffd") == 0;
+}
+
 int fake_vm_init(struct fake_vm *vm, uint64_t n_private, uint64_t n_shared)
 {
 	const size_t n_words = bitmap_words(n_private + n_shared);
@@ -242,6 +249,8 @@ int fake_vm_init(struct fake_vm *vm, uint64_t n_private, uint64_t n_shared)
 	vm->backed = calloc(n_words + 1, sizeof(uint64_t));
 	vm->reported = calloc(n_words + 1, sizeof(uint64_t));
 	vm->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (fake_vm_by_uffd())
+		return fake_uffd_init(vm);
 	vm->memfd = memfd_create("fake-vm", MFD_CLOEXEC);
 	if (ftruncate(vm->memfd, (off_t)((n_private + n_shared) * FAKE_PAGE)) < 0)
 		return -errno;
@@ -256,7 +265,10 @@ int fake_vm_init(struct fake_vm *vm, uint64_t n_private, uint64_t n_shared)
 void fake_vm_fini(struct fake_vm *vm)
 {
 	munmap(vm->shared, n_gfns(vm) * FAKE_PAGE);
-	close(vm->memfd);
+	if (vm->uffd != NULL)
+		fake_uffd_fini(vm);
+	else
+		close(vm->memfd);
 	close(vm->event_fd);
 	free(vm->pages);
 	free(vm->missing);
@@ -269,6 +281,8 @@ void fake_vm_fini(struct fake_vm *vm)
 
 struct backend *fake_vm_session(struct fake_vm *vm)
 {
+	if (vm->uffd != NULL)
+		return fake_uffd_session(vm);
 	pthread_mutex_lock(&vm->lock);
 	vm->n_sessions++;
 	pthread_mutex_unlock(&vm->lock);
@@ -279,6 +293,10 @@ void fake_vm_empty(struct fake_vm *vm)
 {
 	uint64_t i;
 
+	if (vm->uffd != NULL) {
+		fake_uffd_empty(vm);
+		return;
+	}
 	for (i = 0; i < n_gfns(vm); i++) {
 		bitmap_set(vm->missing, i);
 		clear_bit(vm->backed, i);
@@ -308,6 +326,8 @@ bool fake_vm_is_missing(struct fake_vm *vm, uint64_t gfn)
 {
 	bool missing;
 
+	if (vm->uffd != NULL)
+		return fake_uffd_is_missing(vm, gfn);
 	pthread_mutex_lock(&vm->lock);
 	missing = bitmap_test(vm->missing, gfn);
 	pthread_mutex_unlock(&vm->lock);
@@ -316,8 +336,12 @@ bool fake_vm_is_missing(struct fake_vm *vm, uint64_t gfn)
 
 uint64_t fake_vm_count_missing(struct fake_vm *vm)
 {
-	uint64_t n = 0;
+	uint64_t n = 0, gfn;
 
+	for (gfn = 0; gfn < n_gfns(vm) && vm->uffd != NULL; gfn++)
+		n += fake_uffd_is_missing(vm, gfn);
+	if (vm->uffd != NULL)
+		return n;
 	if (fake_query(&vm->backend, BACKEND_MISSING, 0, 1, NULL, NULL, &n) < 0)
 		return UINT64_MAX;
 	return n;
@@ -347,6 +371,8 @@ int fake_vm_touch(struct fake_vm *vm, uint64_t gfn)
 	const uint64_t one = 1;
 	int r = 0;
 
+	if (vm->uffd != NULL)
+		return fake_uffd_touch(vm, gfn);
 	pthread_mutex_lock(&vm->lock);
 	while (bitmap_test(vm->missing, gfn) && r == 0) {
 		if (vm->n_sessions == 0 || vm->gone) {

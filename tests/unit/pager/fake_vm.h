@@ -2,6 +2,9 @@
 /*
  * A VM in memory: private pages, an optional shared memfd behind them, presence,
  * freezing, events, and guests that wait, with the rules of the kernel's ABI.
+ *
+ * With TEST_VM=uffd in the environment the same calls are about shared memory under a real userfaultfd: all GFNs are
+ * in memfd, none is private, and a session is the backend uffd, with what a test may set around it (fake_uffd.c).
  */
 #ifndef TESTS_FAKE_VM_H
 #define TESTS_FAKE_VM_H
@@ -31,6 +34,7 @@ struct fake_vm {
 	struct backend_event events[FAKE_EVENTS_MAX];
 	unsigned int n_events;
 	int event_fd;
+	struct fake_uffd *uffd;		/* NULL: all of the above is in memory */
 	/* What a test may set. */
 	atomic_uint populate_delay_us;
 	atomic_int extract_error;	/* -errno to give */
@@ -38,6 +42,9 @@ struct fake_vm {
 	uint64_t n_rewritten;		/* populated although present: must stay 0 */
 	uint64_t n_thaws;
 };
+
+/* Is it about userfaultfd? */
+bool fake_vm_by_uffd(void);
 
 /* Private pages are private and backed, all present. */
 int fake_vm_init(struct fake_vm *vm, uint64_t n_private, uint64_t n_shared);
@@ -60,5 +67,16 @@ uint8_t *fake_vm_page(struct fake_vm *vm, uint64_t gfn);
 
 /* A guest touches a page: waits until it is present.  -EFAULT: no session is left. */
 int fake_vm_touch(struct fake_vm *vm, uint64_t gfn);
+
+/* ---- fake_uffd.c ---- */
+
+int fake_uffd_init(struct fake_vm *vm);
+void fake_uffd_fini(struct fake_vm *vm);
+struct backend *fake_uffd_session(struct fake_vm *vm);
+void fake_uffd_empty(struct fake_vm *vm);
+bool fake_uffd_is_missing(struct fake_vm *vm, uint64_t gfn);
+int fake_uffd_touch(struct fake_vm *vm, uint64_t gfn);
+/* 0 or 1: the region's address and its place in memfd. */
+void fake_uffd_region(struct fake_vm *vm, size_t number, struct gmem_region *ret_region);
 
 #endif

@@ -141,12 +141,53 @@ static void test_conversion_needs_a_running_guest(void)
 	teardown();
 }
 
+static const struct backend_ops *real_ops;
+static uint64_t next_arrival;
+
+/* Pages arrive between two looks, as long as there are some. */
+static int query_while_pages_arrive(struct backend *backend, enum backend_set set, uint64_t gfn, uint64_t n_pages,
+				    uint64_t *ret_bitmap, uint64_t *ret_n_set, uint64_t *ret_n_missing)
+{
+	int r = real_ops->query(backend, set, gfn, n_pages, ret_bitmap, ret_n_set, ret_n_missing);
+
+	if (r == 0 && set == BACKEND_MISSING && next_arrival < 64 + 4)
+		r = real_ops->mark_present(backend, next_arrival++, 1);
+	return r;
+}
+
+/* While state is restored, pages are fetched on demand. */
+static void test_pages_arrive_while_kinds_are_checked(void)
+{
+	struct backend_ops ops;
+
+	setup();
+	CU_ASSERT_EQUAL(guest_check_kinds(to, manifest, error, sizeof(error)), 0);
+	real_ops = duo.pager_vm.backend.ops;
+	ops = *real_ops;
+	ops.query = query_while_pages_arrive;
+	duo.pager_vm.backend.ops = &ops;
+	next_arrival = 64;
+	CU_ASSERT_EQUAL(guest_check_kinds(to, manifest, error, sizeof(error)), 0);
+	CU_ASSERT_EQUAL(next_arrival, 64 + 4);
+	/* What is missing beside the regions is found all the same. */
+	to->layout->regions[1].n_pages--;
+	manifest->regions[1].n_pages--;
+	next_arrival = 64;
+	CU_ASSERT_EQUAL(guest_check_kinds(to, manifest, error, sizeof(error)), -EINVAL);
+	CHECK_CONTAINS(error, "1 GFNs outside");
+	to->layout->regions[1].n_pages++;
+	manifest->regions[1].n_pages++;
+	duo.pager_vm.backend.ops = real_ops;
+	teardown();
+}
+
 static const struct check checks[] = {
 	{ "zero pages carry no data", test_zero_pages_carry_no_data },
 	{ "shared pages", test_shared_pages },
 	{ "present pages stay as they are", test_present_pages_stay },
 	{ "bodies that are refused", test_bodies_that_are_refused },
 	{ "a conversion needs a running guest", test_conversion_needs_a_running_guest },
+	{ "pages arrive while kinds are checked", test_pages_arrive_while_kinds_are_checked },
 	{ NULL, NULL },
 };
 

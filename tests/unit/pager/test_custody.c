@@ -10,9 +10,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <dirent.h>
 #include <gmem/gmem.h>
 
 #include "check.h"
+#include "uffd_open.h"
 #include "vmmsock.h"
 
 /* What one life of the service does. */
@@ -50,6 +52,7 @@ static void take(struct life *life, struct vmmsock_message *message)
 
 	switch (message->header.type) {
 	case PROTO_ATTACH:
+	case PROTO_ATTACH_UFFD:
 		memcpy(&attach, message->body, sizeof(attach));
 		life->attach_flags = attach.flags;
 		life->n_fds = (unsigned int)message->n_fds;
@@ -85,7 +88,7 @@ static void live(const struct script *script, struct life *life, int fd)
 			continue;
 		}
 		reply = (struct proto_reply){ .phase = (uint32_t)life->phase };
-		if (type == PROTO_ATTACH)
+		if (type == PROTO_ATTACH || type == PROTO_ATTACH_UFFD)
 			reply.status = life->attach_status;
 		vmmsock_reply(fd, message.header.seq, &reply, type == PROTO_HELLO ? &hello : NULL,
 			      type == PROTO_HELLO ? sizeof(hello) : 0, NULL, 0);
@@ -120,12 +123,11 @@ static void *run_script(void *arg)
 	return NULL;
 }
 
-static gmem_client *begin(struct script *script, enum gmem_role role, struct life *lives, size_t n_lives, int wait_ms)
+/* The script runs, and libgmem has connected. */
+static gmem_client *connect_to(struct script *script, enum gmem_role role, struct life *lives, size_t n_lives)
 {
-	const struct gmem_region region = { .size = 4096, .flags = GMEM_REGION_GUEST_MEMFD | GMEM_REGION_SHARED_FD,
-					    .shared_fd = memfd_create("shared", MFD_CLOEXEC) };
 	gmem_client *client = NULL;
-	int session_fd = memfd_create("first", MFD_CLOEXEC), i;
+	int i;
 
 	*script = (struct script){ .role = role, .lives = lives, .n_lives = n_lives, .pause_ms = 150 };
 	atomic_store(&n_sessions, 0);
@@ -134,6 +136,16 @@ static gmem_client *begin(struct script *script, enum gmem_role role, struct lif
 	for (i = 0; i < 2000 && gmem_connect(script->path, role, &client) < 0; i++)
 		usleep(1000);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(client);
+	return client;
+}
+
+static gmem_client *begin(struct script *script, enum gmem_role role, struct life *lives, size_t n_lives, int wait_ms)
+{
+	const struct gmem_region region = { .size = 4096, .flags = GMEM_REGION_GUEST_MEMFD | GMEM_REGION_SHARED_FD,
+					    .shared_fd = memfd_create("shared", MFD_CLOEXEC) };
+	gmem_client *client = connect_to(script, role, lives, n_lives);
+	int session_fd = memfd_create("first", MFD_CLOEXEC);
+
 	if (wait_ms != 0)
 		CU_ASSERT_EQUAL(gmem_set_custody(client, new_session, NULL, wait_ms), 0);
 	CU_ASSERT_EQUAL_FATAL(gmem_attach(client, session_fd, &region, 1), 0);
@@ -294,6 +306,147 @@ static void test_start_again(void)
 	CU_ASSERT_EQUAL(start(alone, 1, 0), -EINPROGRESS);
 }
 
+static int uffd = -1;
+
+static int dup_uffd(void *opaque)
+{
+	(void)opaque;
+	atomic_fetch_add(&n_sessions, 1);
+	return fcntl(uffd, F_DUPFD_CLOEXEC, 3);
+}
+
+/* Descriptors of this process that are a userfaultfd, and one of them. */
+static unsigned int count_uffds(int *ret_fd)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	const struct dirent *entry;
+	char target[64];
+	unsigned int n = 0;
+	ssize_t len;
+
+	while ((entry = readdir(dir)) != NULL) {
+		len = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
+		target[len > 0 ? len : 0] = '\0';
+		if (strstr(target, "userfaultfd") != NULL) {
+			*ret_fd = atoi(entry->d_name);
+			n++;
+		}
+	}
+	closedir(dir);
+	return n;
+}
+
+static void arm(void *map)
+{
+	struct uffdio_register reg = {
+		.range = { .start = (uintptr_t)map, .len = 4096 }, .mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+
+	CU_ASSERT_EQUAL(ioctl(uffd, UFFDIO_REGISTER, &reg), 0);
+}
+
+static gmem_client *attach_uffd(struct script *script, struct life *lives, size_t n_lives, void *ret_map[1])
+{
+	const struct gmem_region region = { .size = 4096, .flags = GMEM_REGION_SHARED_FD,
+					    .shared_fd = memfd_create("shared", MFD_CLOEXEC) };
+	gmem_client *client = connect_to(script, GMEM_ROLE_PAGER, lives, n_lives);
+	int fd;
+
+	CU_ASSERT_EQUAL(ftruncate(region.shared_fd, 4096), 0);
+	ret_map[0] = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, region.shared_fd, 0);
+	uffd = uffd_open();
+	arm(ret_map[0]);
+	CU_ASSERT_EQUAL(gmem_attach_uffd(client, -1, &region, ret_map, 1), -EINVAL);
+	CHECK_CONTAINS(gmem_last_error(client), "needs a userfaultfd");
+	CU_ASSERT_EQUAL(gmem_attach_uffd(client, uffd, &region, (void *[]){ (char *)ret_map[0] + 1 }, 1), -EINVAL);
+	CU_ASSERT_EQUAL(gmem_attach_uffd(client, uffd, &region, (void *[]){ NULL }, 1), -EINVAL);
+	CU_ASSERT_EQUAL(gmem_set_custody(client, dup_uffd, NULL, -1), 0);
+	CU_ASSERT_EQUAL_FATAL(gmem_attach_uffd(client, uffd, &region, ret_map, 1), 0);
+	CU_ASSERT_EQUAL(gmem_attach_uffd(client, uffd, &region, ret_map, 1), -EALREADY);
+	CU_ASSERT_EQUAL(count_uffds(&fd), 2);
+	close(region.shared_fd);
+	return client;
+}
+
+static bool no_uffd(void)
+{
+	const int fd = uffd_open();
+
+	if (fd < 0)
+		fprintf(stderr, "skipped, userfaultfd is not to be had here: %s ", strerror(-fd));
+	else
+		close(fd);
+	return fd < 0;
+}
+
+static void *read_byte(void *arg)
+{
+	static atomic_int seen;
+
+	atomic_store(&seen, *(volatile const uint8_t *)arg + 1);
+	return &seen;
+}
+
+/* The end of the last descriptor would be a page of zeros: it outlives the handle, and who waits goes on waiting. */
+static void test_uffd_outlives_a_failed_move(void)
+{
+	struct life lives[] = { { .phase = GMEM_PHASE_RUNNING, .n_answers = 2, .event = GMEM_PHASE_FAILED } };
+	struct uffd_msg message;
+	struct script script;
+	gmem_client *client;
+	pthread_t thread;
+	void *map[1];
+	int keep, i;
+
+	if (no_uffd())
+		return;
+	client = attach_uffd(&script, lives, 1, map);
+	CU_ASSERT_EQUAL(lives[0].attach_flags, 0);
+	CU_ASSERT_EQUAL(lives[0].n_fds, 2);
+	CU_ASSERT_EQUAL(gmem_wait(client, GMEM_PHASE_COMPLETE, 20000, NULL), -EIO);
+	end(&script, client);
+	CU_ASSERT_EQUAL(count_uffds(&keep), 2);
+	close(uffd);
+	CU_ASSERT_EQUAL(count_uffds(&keep), 1);
+	pthread_create(&thread, NULL, read_byte, map[0]);
+	fcntl(keep, F_SETFL, O_NONBLOCK);
+	for (i = 0; i < 20000 && read(keep, &message, sizeof(message)) < 0; i++)
+		usleep(1000);
+	CU_ASSERT_EQUAL(message.event, UFFD_EVENT_PAGEFAULT);
+	usleep(100000);
+	CU_ASSERT_EQUAL(pthread_tryjoin_np(thread, NULL), EBUSY);
+	close(keep);		/* the test's way out alone */
+	pthread_join(thread, NULL);
+	munmap(map[0], 4096);
+}
+
+/* Nobody is held after COMPLETE, whatever the VMM keeps. */
+static void test_uffd_ends_with_complete(void)
+{
+	struct life lives[] = {
+		{ .phase = GMEM_PHASE_RUNNING, .n_answers = 2, .event = GMEM_PHASE_RUNNING },
+		{ .phase = GMEM_PHASE_RUNNING, .n_answers = 2, .event = GMEM_PHASE_COMPLETE },
+	};
+	struct script script;
+	gmem_client *client;
+	void *map[1];
+	int fd;
+
+	if (no_uffd())
+		return;
+	client = attach_uffd(&script, lives, 2, map);
+	CU_ASSERT_EQUAL(atomic_load(&n_sessions), 0);
+	CU_ASSERT_EQUAL(gmem_wait(client, GMEM_PHASE_COMPLETE, 20000, NULL), 0);
+	CU_ASSERT_EQUAL(lives[1].attach_flags, PROTO_ATTACH_AGAIN);
+	CU_ASSERT_EQUAL(lives[1].n_fds, 2);
+	CU_ASSERT_EQUAL(atomic_load(&n_sessions), 1);
+	CU_ASSERT_EQUAL(count_uffds(&fd), 1);		/* our own */
+	CU_ASSERT_EQUAL(*(volatile const uint8_t *)map[0], 0);
+	end(&script, client);
+	close(uffd);
+	munmap(map[0], 4096);
+}
+
 static const struct check checks[] = {
 	{ "gmem-pager comes back", test_pager_comes_back },
 	{ "gmem-pager comes before START", test_pager_comes_before_start },
@@ -301,6 +454,8 @@ static const struct check checks[] = {
 	{ "nobody comes", test_nobody_comes },
 	{ "RUN was recorded", test_run_was_recorded },
 	{ "START again", test_start_again },
+	{ "a userfaultfd outlives a failed move", test_uffd_outlives_a_failed_move },
+	{ "a userfaultfd ends with COMPLETE", test_uffd_ends_with_complete },
 	{ NULL, NULL },
 };
 
