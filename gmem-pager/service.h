@@ -48,6 +48,7 @@ struct service_config {
 	struct session *session;
 	int (*open_backend)(int fd, struct backend **ret_backend);	/* takes @fd over on success */
 	const char *socket_path;
+	const int *listen_fd;		/* of service_listen(), which is the caller's still; NULL: service_run() makes one */
 	int linger_ms;		/* how long to answer the VMM's questions after the end */
 	struct hub *hub;		/* borrowed, open and not started; NULL: no control sockets */
 	const struct report_names *names;	/* for the hub */
@@ -56,6 +57,12 @@ struct service_config {
 
 /* Call first in main(), before any thread: block the signals that service_run() reads. */
 void service_block_signals(void);
+
+/* Listen for a VMM on @path.  Logs. */
+int service_listen(const char *path, int *ret_fd);
+
+/* Close it, and remove the socket.  @fd -1: there is none. */
+void service_unlisten(const char *path, int fd);
 
 /* Serve one VMM until the end; returns the exit code.  Logs. */
 int service_run(const struct service_config *config);
