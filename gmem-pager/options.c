@@ -74,6 +74,14 @@ static int check_sockets(struct options *options, const char *program)
 	return 0;
 }
 
+static int check_sandbox(struct options *options, const char *program)
+{
+	char error[SANDBOX_ERROR_LEN];
+
+	return sandbox_parse(options->sandbox_text, &options->sandbox, error) < 0 ?
+	       complain(program, "--sandbox", error) : 0;
+}
+
 static int check(struct options *options, const char *program, const char *address_option)
 {
 	const int credit_min = (int)(CREDIT_MIN / 1024 + 1);
@@ -102,7 +110,7 @@ static int check(struct options *options, const char *program, const char *addre
 	    strcmp(options->log_format, "json") != 0)
 		return complain(program, "--log-format", "takes text or json");
 	options->log_json = options->log_format != NULL && strcmp(options->log_format, "json") == 0;
-	if (check_sockets(options, program) < 0)
+	if (check_sockets(options, program) < 0 || check_sandbox(options, program) < 0)
 		return -EINVAL;
 	if (options->limit_text != NULL && limit_parse(options->limit_text, &options->background_limit) < 0)
 		return complain(program, "--background-limit", LIMIT_TAKES);
@@ -176,6 +184,11 @@ int options_parse(struct options *options, enum attest_role role, int argc, cons
 		{ "status", 0, POPT_ARG_STRING, &options->status_path, 0, "unix socket for who may only look", "PATH" },
 		{ "status-group", 0, POPT_ARG_STRING, &options->status_group, 0, "who that is; without it this user",
 		  "GROUP" },
+		{ "sandbox", 0, POPT_ARG_STRING, &options->sandbox_text, 0,
+		  "full (default), off, or full without some stages: -user, -caps, -no-new-privs, -landlock, -seccomp",
+		  "full[,-STAGE]..." },
+		{ "user", 0, POPT_ARG_STRING, &options->user, 0,
+		  "become this user before a peer is heard; without it, the one who starts it", "NAME|UID[:GROUP]" },
 		{ "log-format", 0, POPT_ARG_STRING, &options->log_format, 0, "text (default) or json", "FORMAT" },
 		{ "log", 0, POPT_ARG_STRING, &options->log_spec, 0, "error, warn, info or debug, to stderr or FILE",
 		  "LEVEL[:FILE]" },
@@ -226,6 +239,8 @@ void options_fini(struct options *options)
 	free(options->status_path);
 	free(options->status_group);
 	free(options->limit_text);
+	free(options->sandbox_text);
+	free(options->user);
 	identity_files_fini(&options->files);
 	identity_free(options->identity);
 }

@@ -5,6 +5,7 @@
 
 #include "control/hub.h"
 #include "identity.h"
+#include "sandbox/sandbox.h"
 #include "session.h"
 
 struct options {
@@ -22,6 +23,9 @@ struct options {
 	char *status_path;
 	char *status_group;
 	char *limit_text;
+	char *sandbox_text;
+	char *user;
+	unsigned int sandbox;		/* of enum sandbox_stage */
 	struct identity_files files;
 	struct identity *identity;	/* from options_load() on */
 	int connect_ms;
