@@ -95,12 +95,10 @@ static int make_side(struct run *run)
 	char error[SESSION_ERROR_LEN] = "";
 	int r = run->config.transport->start();
 
-	if (r < 0)
-		log_error("cannot start threads: %s", strerror(-r));
-	else
+	if (r == 0)
 		r = run->program->make(&run->config, &run->service.opaque, &run->service.session, error, sizeof(error));
-	if (error[0] != '\0')
-		log_error("%s", error);
+	if (r < 0)
+		log_error("%s", error[0] != '\0' ? error : strerror(-r));
 	return r;
 }
 

@@ -55,12 +55,24 @@ static int allow_tpm(const struct sandbox_config *config, const struct landlock 
 {
 	const char *const paths[] = { device_path(config->tpm_tcti), "/dev/tpmrm0", "/dev/tpm0" };
 	const size_t n = paths[0] != NULL ? 1 : 3;
+	const char *closed = NULL;
+	bool reachable = false;
 	size_t i;
 	int r = 0;
 
-	for (i = paths[0] != NULL ? 0 : 1; i < n && r == 0; i++)
-		if (access(paths[i], F_OK) == 0)	/* the handshake says that there is no TPM */
-			r = sandbox_allow_path(landlock, paths[i], LANDLOCK_FS_READ_FILE | LANDLOCK_FS_WRITE_FILE, ret_error);
+	for (i = paths[0] != NULL ? 0 : 1; i < n && r == 0; i++) {
+		if (access(paths[i], F_OK) < 0)
+			continue;	/* the handshake says that there is no TPM */
+		if (access(paths[i], R_OK | W_OK) < 0) {
+			closed = paths[i];
+			continue;
+		}
+		reachable = true;
+		r = sandbox_allow_path(landlock, paths[i], LANDLOCK_FS_READ_FILE | LANDLOCK_FS_WRITE_FILE, ret_error);
+	}
+	if (r == 0 && !reachable && closed != NULL)
+		return sandbox_fail(ret_error, -EACCES, "--evidence tpm: %s is closed to this user, who has no capabilities: "
+				    "name a user of its group, as --user NAME:tss", closed);
 	if (r == 0 && access(TPM_PROVIDER_IMA_LOG, R_OK) == 0)
 		r = sandbox_allow_path(landlock, TPM_PROVIDER_IMA_LOG, LANDLOCK_FS_READ_FILE, ret_error);
 	return r;

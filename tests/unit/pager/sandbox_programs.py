@@ -124,7 +124,7 @@ class Side:
         environment = dict(os.environ, GMEM_TEST_VM=self.pages, WATCHDOG_USEC="2000000",
                            NOTIFY_SOCKET=f"@gmem-test-{os.getpid()}-{self.name}")
         with open(f"{self.directory}/{self.name}.log", "wb") as log:
-            self.process = subprocess.Popen(self.command, env=environment, stderr=log)
+            self.process = subprocess.Popen(self.command, env=environment, stderr=log, extra_groups=[7])
         self.hear("READY=1")
 
     def log(self):
