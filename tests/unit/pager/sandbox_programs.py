@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """Both programs with every stage of the sandbox on: a whole move between them, through libgmem, with a connection that is
-cut on the way.  Each thread of both is looked at from outside while memory flows.
+cut on the way.  Each thread of both is looked at from outside while memory flows.  Then one where the source, sealed,
+judges generated SEV-SNP evidence at each handshake; its pager plays the hardware and is not sealed.
 
-    sandbox_programs.py SANITIZER GMEM_KEYGEN GMEM_SOURCE GMEM_PAGER GMEMCTL LIBGMEM
+    sandbox_programs.py SANITIZER GMEM_KEYGEN GMEMCTL LIBGMEM GMEM_SOURCE GMEM_PAGER SNP_SOURCE SNP_PAGER SNPFACTS
 
 Needs root, to start the programs as root and have them become somebody else.  The VMs are fake (sealed_vm.c).
 """
@@ -109,8 +110,10 @@ class Side:
         self.manager.settimeout(WAIT_S)
         self.command = [program, "--socket", f"{directory}/{self.name}.sock", "--key", f"{directory}/{self.name}.key",
                         "--ticket", f"{directory}/ticket", "--state-dir", f"{directory}/{self.name}.state",
-                        "--control", f"{directory}/{self.name}.ctl", "--user", f"{NOBODY}:{NOBODY}",
+                        "--control", f"{directory}/{self.name}.ctl",
                         "--peer-timeout", "60000", "--handshake-timeout", "60000", "--linger", "1000", *options]
+        if "--sandbox" not in options:
+            self.command += ["--user", f"{NOBODY}:{NOBODY}"]
 
     def hear(self, wanted):
         while True:
@@ -170,6 +173,8 @@ class Side:
         check(code == 0, f"{self.name} ended with {code}: {self.log()}")
         for kind in ("sock", "ctl"):
             check(not os.path.exists(f"{self.directory}/{self.name}.{kind}"), f"{self.name}.{kind} is left over")
+
+    def check_log(self):
         check(os.stat(f"{self.directory}/{self.name}.state").st_uid == NOBODY, "whose the state directory is")
         check("sandbox: user 65534, caps, no-new-privs, landlock " in self.log() and ", seccomp\n" in self.log(),
               f"what {self.name} says of its sandbox: {self.log()}")
@@ -225,27 +230,29 @@ def check_memory(source, pager):
     check(os.pread(source.shared_fd, length, at) == os.pread(pager.shared_fd, length, at), "shared pages differ")
 
 
-def move(directory, lib, keygen, source_program, pager_program, ctl):
+def move(directory, lib, keygen, source_program, pager_program, ctl, source_options=(), pager_options=(), sealed=2):
     ticket = make_files(directory, keygen)
     port = free_port()
     proxy = Proxy(port)
     pager = Side(directory, lib, ROLE_PAGER, pager_program,
-                 ["--listen", f"127.0.0.1:{port}", "--peer", f"{directory}/source.pub"])
+                 ["--listen", f"127.0.0.1:{port}", "--peer", f"{directory}/source.pub", *pager_options])
     source = Side(directory, lib, ROLE_SOURCE, source_program,
-                  ["--connect", f"127.0.0.1:{proxy.port}", "--peer", f"{directory}/pager.pub", "--background-limit", "64K"])
+                  ["--connect", f"127.0.0.1:{proxy.port}", "--peer", f"{directory}/pager.pub", "--background-limit", "64K",
+                   *source_options])
+    sides = [source, pager][:sealed]
     os.pwrite(source.shared_fd, random.Random(9).randbytes(N_SHARED * PAGE), N_PRIVATE * PAGE)
     for side in (pager, source):
         side.start()
     for side in (pager, source):
         side.attach()
     begin(source, pager)
-    n_threads = [side.check_threads() for side in (pager, source)]
-    for side in (pager, source):
+    n_threads = [side.check_threads() for side in sides]
+    for side in sides:
         check(", seccomp" in side.status(ctl)["sandbox"], f"gmemctl status of {side.name}: {side.status(ctl)}")
     check(proxy.cut() == 6, "the lanes that were cut")
     wait_until("the connection is back", lambda: pager.status(ctl)["peer"]["resumed"] >= 1)
     check(pager.status(ctl)["phase"] == "running", "the move was over too early to see a reconnection")
-    n_threads += [side.check_threads() for side in (pager, source)]
+    n_threads += [side.check_threads() for side in sides]
     done = run(ctl, "limit", ticket, "0", "--socket", f"{directory}/source.ctl")
     check(done.returncode == 0, f"gmemctl limit: {done.stderr}")
     for side in (pager, source):
@@ -255,6 +262,11 @@ def move(directory, lib, keygen, source_program, pager_program, ctl):
     check_memory(source, pager)
     for side in (pager, source):
         side.finish()
+    for side in sides:
+        side.check_log()
+    if "--policy" in source_options:
+        n_judged = source.log().count("evidence: snp.chain: ")
+        check(n_judged >= 2, f"evidence was judged {n_judged} times in two handshakes")
     print(f"moved {N_PRIVATE + N_SHARED} pages over two connections; threads looked at: {n_threads}")
 
 
@@ -271,7 +283,7 @@ def find_obstacle(sanitizer):
     return None
 
 
-def main(sanitizer, keygen, source_program, pager_program, ctl, libgmem):
+def main(sanitizer, keygen, ctl, libgmem, source_program, pager_program, snp_source, snp_pager, snpfacts):
     obstacle = find_obstacle(sanitizer)
     if obstacle is not None:
         print("skipped:", obstacle)
@@ -282,6 +294,11 @@ def main(sanitizer, keygen, source_program, pager_program, ctl, libgmem):
         getattr(lib, function).argtypes = [ctypes.c_void_p]
     with tempfile.TemporaryDirectory(prefix="gmem-sandbox-") as directory:
         move(directory, lib, keygen, source_program, pager_program, ctl)
+    with tempfile.TemporaryDirectory(prefix="gmem-sandbox-") as directory:
+        with open(f"{directory}/policy", "w", encoding="utf-8") as f:
+            f.write(run(snpfacts, "policy").stdout)
+        move(directory, lib, keygen, snp_source, snp_pager, ctl, ["--policy", f"{directory}/policy", "--log", "debug"],
+             ["--evidence", "tsm", "--sandbox", "off"], sealed=1)
     return 1 if failures else 0
 
 
