@@ -25,6 +25,7 @@ int file_read_fd(int fd, size_t max, void *ret_bytes, size_t *ret_len)
 	return 0;
 }
 
+/* syscalls: close fstat newfstatat openat read */
 int file_read(const char *path, size_t max, uint8_t **ret_bytes, size_t *ret_len)
 {
 	size_t len = 0;

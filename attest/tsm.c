@@ -117,6 +117,7 @@ static int take_report(int folder, const uint8_t digest[WIRE_DIGEST_LEN], struct
 	return ret;
 }
 
+/* syscalls: close fstat mkdir mkdirat newfstatat openat read rmdir unlinkat write */
 /* A folder of our own, so that nobody else's request is mixed up with ours. */
 static int make_report(const char *root, const uint8_t digest[WIRE_DIGEST_LEN], struct report *ret_report)
 {

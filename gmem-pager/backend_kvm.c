@@ -20,6 +20,9 @@ struct backend_kvm {
 	int fd;
 };
 
+/* syscalls: close fcntl ioctl poll ppoll read */
+/* ioctls: KVM_DP_FREEZE KVM_DP_THAW KVM_DP_EXTRACT KVM_DP_POPULATE KVM_DP_MARK KVM_DP_QUERY */
+
 static int fd_of(const struct backend *backend)
 {
 	return ((const struct backend_kvm *)backend)->fd;

@@ -55,6 +55,8 @@ void uffd_set_present(struct backend_uffd *bu, const struct uffd_region *region,
 	atomic_fetch_or(&bu->present[uffd_word(region, page)], 1ull << (page % UFFD_WORD_PAGES));
 }
 
+/* syscalls: close fcntl ioctl lseek poll ppoll pread64 read */
+/* ioctls: UFFDIO_COPY UFFDIO_UNREGISTER UFFDIO_WAKE UFFDIO_WRITEPROTECT UFFDIO_ZEROPAGE */
 void uffd_wake(const struct backend_uffd *bu, const struct uffd_region *region, uint64_t page, uint64_t n_pages)
 {
 	struct uffdio_range range = { .start = address_of(region, page), .len = n_pages * GMEM_PAGE_SIZE };

@@ -14,6 +14,7 @@
 /* Bits asked for in one query, a multiple of 64. */
 #define SURVEY_PAGES (1u << 20)
 
+/* syscalls: fstat madvise mmap munmap newfstatat */
 static int map_shared(const struct gmem_region *region, size_t number, bool writable, uint8_t **ret_map,
 		      char *ret_error, size_t error_len)
 {

@@ -65,6 +65,18 @@ static int load(int dir_fd, const char *name, struct last *ret_last)
 	return decode(text, (size_t)n, ret_last);
 }
 
+/* Root may read the ticket for a service that will be another user (--user). */
+static int give_to_owner(int dir_fd, int fd)
+{
+	struct stat st;
+
+	if (geteuid() != 0)
+		return 0;
+	if (fstat(dir_fd, &st) < 0)
+		return -errno;
+	return st.st_uid != 0 && fchown(fd, st.st_uid, st.st_gid) < 0 ? -errno : 0;
+}
+
 static int store(int dir_fd, const char *name, const struct last *last)
 {
 	char text[TEXT_MAX], temp[NAME_LEN + 8];
@@ -75,10 +87,11 @@ static int store(int dir_fd, const char *name, const struct last *last)
 	fd = openat(dir_fd, temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -errno;
+	r = give_to_owner(dir_fd, fd);
 	errno = 0;
-	if (write(fd, text, len) != (ssize_t)len)
+	if (r == 0 && write(fd, text, len) != (ssize_t)len)
 		r = errno != 0 ? -errno : -ENOSPC;
-	else if (fsync(fd) < 0)
+	else if (r == 0 && fsync(fd) < 0)
 		r = -errno;
 	close(fd);
 	if (r == 0 && (renameat(dir_fd, temp, dir_fd, name) < 0 || fsync(dir_fd) < 0))

@@ -273,6 +273,7 @@ int ledger_event(struct ledger *ledger, enum attest_event event)
 	return ledger_step(ledger, &input, NULL);
 }
 
+/* syscalls: close mkdir mkdirat openat */
 static int open_dir(struct ledger *ledger, const char *dir)
 {
 	const struct attest_session_record *record = &ledger->session.record;
@@ -365,12 +366,15 @@ int ledger_open(const struct ledger_config *config, struct ledger **ret_ledger)
 	struct attest_session_record record = { .role = config->role };
 	uint8_t token[SESSION_TOKEN_LEN];
 	struct ledger *ledger;
-	int r;
+	int r = 0;
 
 	memcpy(record.ticket_id, config->ticket_id, ATTEST_ID_LEN);
 	memcpy(record.vm_id, config->vm_id, ATTEST_ID_LEN);
 	memcpy(record.peer_key, config->peer_key, ATTEST_KEY_LEN);
-	r = ledger_boot_id(record.boot_id);
+	if (config->boot_id != NULL && config->boot_id[0] != '\0')
+		memcpy(record.boot_id, config->boot_id, sizeof(record.boot_id));
+	else
+		r = ledger_boot_id(record.boot_id);
 	if (r < 0)
 		return r;
 	ledger = calloc(1, sizeof(*ledger));

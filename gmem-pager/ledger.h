@@ -24,6 +24,7 @@ struct ledger_config {
 	uint8_t vm_id[ATTEST_ID_LEN];
 	uint8_t peer_key[ATTEST_KEY_LEN];	/* the peer's pinned public key */
 	const struct attest_keypair *keypair;	/* for the abort token; NULL: none is given or believed */
+	const char *boot_id;			/* as of ledger_boot_id(); NULL or "": it is looked up */
 	bool resume;				/* go on with this session's record, if it has one to go on with */
 };
 

@@ -90,6 +90,7 @@ static size_t print_json(const struct timespec *now, enum log_level level, const
 	return n < 0 ? 0 : (size_t)n < len ? (size_t)n : len - 1;
 }
 
+/* syscalls: clock_gettime write */
 /* One write() a line, so that lines of several threads do not mix. */
 void log_line(enum log_level level, const char *format, ...)
 {

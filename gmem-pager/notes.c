@@ -16,6 +16,7 @@ static void note_name(char ret_name[NAME_LEN], const char *record_name, const ch
 	snprintf(ret_name, NAME_LEN, "%s.%s%s", record_name, kind, suffix);
 }
 
+/* syscalls: close openat renameat renameat2 write */
 int notes_write(int dir_fd, const char *record_name, const char *kind, const char *line)
 {
 	char name[NAME_LEN], fresh[NAME_LEN], text[NOTES_LINE_MAX];
@@ -38,6 +39,7 @@ int notes_write(int dir_fd, const char *record_name, const char *kind, const cha
 	return r;
 }
 
+/* syscalls: close fstat geteuid newfstatat openat read */
 int notes_read(int dir_fd, const char *record_name, const char *kind, char ret_line[NOTES_LINE_MAX])
 {
 	char name[NAME_LEN];
@@ -65,6 +67,7 @@ int notes_read(int dir_fd, const char *record_name, const char *kind, char ret_l
 	return 0;
 }
 
+/* syscalls: unlinkat */
 void notes_remove(int dir_fd, const char *record_name, const char *kind)
 {
 	char name[NAME_LEN];

@@ -59,6 +59,14 @@ static int check_numbers(const struct options *options)
 	return 0;
 }
 
+static int check_sandbox(const struct options *options, unsigned int *ret_stages)
+{
+	char error[SANDBOX_ERROR_LEN];
+
+	return sandbox_parse(options->sandbox_text, ret_stages, error) < 0 ?
+	       options_complain(options, "--sandbox", error) : 0;
+}
+
 /* Each by itself; what is not given is not looked at. */
 int options_check_values(const struct options *options)
 {
@@ -72,7 +80,8 @@ int options_check_values(const struct options *options)
 	    strcmp(options->log_format, "json") != 0)
 		return options_complain(options, "--log-format", "takes text or json");
 	if (check_path(options, "--control", options->control_path) < 0 ||
-	    check_path(options, "--status", options->status_path) < 0)
+	    check_path(options, "--status", options->status_path) < 0 ||
+	    check_sandbox(options, &(unsigned int){ 0 }) < 0)
 		return -EINVAL;
 	return check_numbers(options);
 }
@@ -110,6 +119,8 @@ static int check(struct options *options)
 		r = check_range(options, "--peer-timeout", options->peer_ms, 2 * options->ping_ms, 600000);
 	if (r == 0)
 		r = check_sockets(options);
+	if (r == 0)
+		r = check_sandbox(options, &options->sandbox);
 	if (r < 0)
 		return r;
 	options->log_json = options->log_format != NULL && strcmp(options->log_format, "json") == 0;
@@ -207,6 +218,8 @@ void options_fini(struct options *options)
 	free(options->status_path);
 	free(options->status_group);
 	free(options->limit_text);
+	free(options->sandbox_text);
+	free(options->user);
 	identity_files_fini(&options->files);
 	identity_free(options->identity);
 }

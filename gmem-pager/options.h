@@ -5,6 +5,7 @@
 
 #include "control/hub.h"
 #include "identity.h"
+#include "sandbox/sandbox.h"
 #include "session.h"
 
 #define OPTIONS_WHERE_LEN 256u
@@ -28,6 +29,9 @@ struct options {
 	char *status_path;
 	char *status_group;
 	char *limit_text;
+	char *sandbox_text;
+	char *user;
+	unsigned int sandbox;		/* of enum sandbox_stage */
 	struct identity_files files;
 	struct identity *identity;	/* from options_load() on */
 	int connect_ms;

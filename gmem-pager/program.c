@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <sodium.h>
@@ -7,6 +8,7 @@
 #include "log.h"
 #include "options.h"
 #include "program.h"
+#include "sandbox/sandbox.h"
 #include "secmem.h"
 
 /* Before anything of the move: what cannot be listened on is found out here.  Logs. */
@@ -35,38 +37,116 @@ static void name_session(const struct options *options, const struct session_con
 						&ret_names->takes_software);
 }
 
+static struct sandbox_config describe_sandbox(const struct options *options, enum attest_role role)
+{
+	const uint16_t port = (uint16_t)atoi(strrchr(options->address, ':') + 1);	/* was checked to be one */
+	struct sandbox_config config = {
+		.stages = options->sandbox, .user = options->user,
+		.state_dir = options->state_dir != NULL ? options->state_dir : SESSION_STATE_DIR,
+		.sockets = { options->socket_path, options->control_path, options->status_path },
+		.evidence = options->files.evidence, .tpm_tcti = options->files.tpm_tcti,
+	};
+
+	if (role == ATTEST_RESPONDER)
+		config.bind_port = port;
+	else
+		config.connect_port = port;
+	return config;
+}
+
+/* What a run of the program holds. */
+struct run {
+	const struct program *program;
+	struct options *options;
+	struct attest_keypair *keypair;
+	struct session_config config;
+	struct service_config service;
+	struct notify notify;
+	struct report_names names;
+	char ticket_hex[2 * ATTEST_ID_LEN + 1];
+	struct sandbox_config sandbox_config;
+	struct sandbox sandbox;
+	int listen_fd;
+};
+
+/* Everything that is in a file or a unix socket; from here on no other file is opened than records. */
+static int open_all(struct run *run)
+{
+	struct options *options = run->options;
+	int r = options_load(options, run->program->role, &run->keypair, &run->config);
+
+	if (r == 0) {
+		r = ledger_boot_id(run->config.boot_id);
+		if (r < 0)
+			log_error("cannot find out which boot this is: %s", strerror(-r));
+	}
+	if (r == 0)
+		r = open_control(options, &run->service, &run->notify);
+	if (r < 0)
+		return r;
+	name_session(options, &run->config, run->program->ops->name, run->ticket_hex, &run->names);
+	run->service.names = &run->names;
+	return service_listen(options->socket_path, &run->listen_fd);
+}
+
+/* The first call of nng, and the side that this program is. */
+static int make_side(struct run *run)
+{
+	char error[SESSION_ERROR_LEN] = "";
+	int r = run->config.transport->start();
+
+	if (r == 0)
+		r = run->program->make(&run->config, &run->service.opaque, &run->service.session, error, sizeof(error));
+	if (r < 0)
+		log_error("%s", error[0] != '\0' ? error : strerror(-r));
+	return r;
+}
+
+/* The order is that of sandbox/sandbox.h. */
+static int set_up(struct run *run)
+{
+	char error[SANDBOX_ERROR_LEN] = "";
+	int r;
+
+	run->sandbox_config = describe_sandbox(run->options, run->program->role);
+	r = sandbox_begin(&run->sandbox, &run->sandbox_config, error);
+	if (r == 0)
+		r = open_all(run);
+	if (r == 0)
+		r = sandbox_enter(&run->sandbox, error);
+	if (r == 0)
+		r = make_side(run);
+	if (r == 0)
+		r = sandbox_seal(&run->sandbox, error);
+	if (error[0] != '\0')
+		log_error("%s", error);
+	if (r == 0)
+		log_info("sandbox: %s", run->sandbox.text);
+	run->names.sandbox = run->sandbox.text;
+	return r;
+}
+
 static int serve(const struct program *program, struct options *options)
 {
-	struct attest_keypair *keypair = NULL;
-	struct service_config service = { .ops = program->ops, .open_backend = backend_kvm_new,
-					  .open_uffd = backend_uffd_new };
-	struct notify notify = { .fd = -1 };
-	char ticket_hex[2 * ATTEST_ID_LEN + 1];
-	struct report_names names;
-	struct session_config config;
-	char error[SESSION_ERROR_LEN] = "";
-	int code = SERVICE_EXIT_SETUP, r;
+	struct run run = {
+		.program = program, .options = options, .notify = { .fd = -1 }, .listen_fd = -1,
+		.service = { .ops = program->ops, .open_backend = backend_kvm_new, .open_uffd = backend_uffd_new },
+	};
+	int code = SERVICE_EXIT_SETUP;
 
-	r = options_load(options, program->role, &keypair, &config);
-	if (r == 0)
-		r = open_control(options, &service, &notify);
-	if (r == 0) {
-		name_session(options, &config, program->ops->name, ticket_hex, &names);
-		service.names = &names;
-		r = program->make(&config, &service.opaque, &service.session, error, sizeof(error));
-		if (r < 0)
-			log_error("%s", error[0] != '\0' ? error : strerror(-r));
+	if (set_up(&run) == 0) {
+		run.service.linger_ms = options->linger_ms;
+		run.service.socket_path = options->socket_path;
+		run.service.listen_fd = &run.listen_fd;
+		code = service_run(&run.service);
 	}
-	if (r == 0) {
-		service.linger_ms = options->linger_ms;
-		service.socket_path = options->socket_path;
-		code = service_run(&service);
-		program->free(service.opaque);
-	}
-	hub_free(service.hub);
-	notify_close(&notify);
-	if (keypair != NULL)
-		attest_keypair_free(keypair);
+	service_unlisten(options->socket_path, run.listen_fd);
+	if (run.service.opaque != NULL)
+		program->free(run.service.opaque);
+	hub_free(run.service.hub);
+	notify_close(&run.notify);
+	if (run.keypair != NULL)
+		attest_keypair_free(run.keypair);
 	return code;
 }
 

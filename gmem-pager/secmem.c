@@ -21,6 +21,7 @@ void secmem_harden_process(void)
 	}
 }
 
+/* syscalls: madvise mlock mmap mprotect munlock munmap */
 /* sodium_malloc() locks too, but does not say when it could not. */
 void *secmem_alloc(size_t len)
 {

@@ -147,6 +147,7 @@ static bool is_over(const struct service *service)
 				    stats_now_us() - service->ended_us > linger_us);
 }
 
+/* syscalls: poll ppoll read */
 static void serve(struct service *service)
 {
 	enum { LISTEN, SIGNAL, NOTIFY, VMM, ORDER, N_FDS };
@@ -194,15 +195,38 @@ static int exit_code(const struct service *service)
 	}
 }
 
+int service_listen(const char *path, int *ret_fd)
+{
+	const int r = vmmsock_listen(path, ret_fd);
+
+	if (r < 0)
+		log_error("cannot listen on %s: %s", path,
+			  r == -EADDRINUSE ? "another process does, or it is no socket" : strerror(-r));
+	return r;
+}
+
+/* syscalls: close unlink unlinkat */
+void service_unlisten(const char *path, int fd)
+{
+	if (fd < 0)
+		return;
+	unlink(path);
+	close(fd);
+}
+
+/* syscalls: mlock signalfd4 */
 static int open_fds(struct service *service)
 {
+	const struct service_config *config = service->config;
 	sigset_t set;
-	int r = vmmsock_listen(service->config->socket_path, &service->listen_fd);
+	int r;
 
-	if (r < 0) {
-		log_error("cannot listen on %s: %s", service->config->socket_path,
-			  r == -EADDRINUSE ? "another process does, or it is no socket" : strerror(-r));
-		return r;
+	if (config->listen_fd != NULL) {
+		service->listen_fd = *config->listen_fd;
+	} else {
+		r = service_listen(config->socket_path, &service->listen_fd);
+		if (r < 0)
+			return r;
 	}
 	served_signals(&set);
 	service->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -250,10 +274,8 @@ int service_run(const struct service_config *config)
 	}
 	if (!service.stopped)
 		config->ops->stop(config->opaque);
-	if (service.listen_fd >= 0) {
-		unlink(config->socket_path);
-		close(service.listen_fd);
-	}
+	if (config->listen_fd == NULL)
+		service_unlisten(config->socket_path, service.listen_fd);
 	if (service.signal_fd >= 0)
 		close(service.signal_fd);
 	if (service.vmm_fd >= 0)

@@ -51,6 +51,7 @@ struct service_config {
 	int (*open_uffd)(const struct backend_uffd_setup *setup, struct backend **ret_backend, char *ret_error,
 			 size_t error_len);
 	const char *socket_path;
+	const int *listen_fd;		/* of service_listen(), which is the caller's still; NULL: service_run() makes one */
 	int linger_ms;		/* how long to answer the VMM's questions after the end */
 	struct hub *hub;		/* borrowed, open and not started; NULL: no control sockets */
 	const struct report_names *names;	/* for the hub */
@@ -59,6 +60,12 @@ struct service_config {
 
 /* Call first in main(), before any thread: block the signals that service_run() reads. */
 void service_block_signals(void);
+
+/* Listen for a VMM on @path.  Logs. */
+int service_listen(const char *path, int *ret_fd);
+
+/* Close it, and remove the socket.  @fd -1: there is none. */
+void service_unlisten(const char *path, int fd);
 
 /* Serve one VMM until the end; returns the exit code.  Logs. */
 int service_run(const struct service_config *config);

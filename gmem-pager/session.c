@@ -21,7 +21,7 @@ void session_config_init(struct session_config *config, enum attest_role role)
 	*config = (struct session_config){
 		.transport = &transport_nng,
 		.role = role,
-		.state_dir = "/var/lib/gmem",
+		.state_dir = SESSION_STATE_DIR,
 		.connect_ms = 10000,
 		.handshake_ms = 5000,
 		.ping_ms = 500,
@@ -32,6 +32,7 @@ void session_config_init(struct session_config *config, enum attest_role role)
 	};
 }
 
+/* syscalls: close eventfd2 write */
 static void raise_fd(int fd)
 {
 	const uint64_t one = 1;
@@ -45,7 +46,7 @@ static int open_ledger(struct session *session)
 	const struct session_config *config = session->config;
 	struct ledger_config ledger_config = {
 		.dir = config->state_dir, .role = config->role, .keypair = config->keypair,
-		.resume = config->resume_ms > 0,
+		.resume = config->resume_ms > 0, .boot_id = config->boot_id,
 	};
 
 	memcpy(ledger_config.ticket_id, config->ticket_id, ATTEST_ID_LEN);
@@ -160,6 +161,7 @@ void session_fini(struct session *session)
 	ledger_close(session->ledger);
 }
 
+/* syscalls: clone exit futex madvise mmap mprotect munmap rseq rt_sigprocmask set_robust_list */
 int session_thread(pthread_t *ret_thread, void *(*run)(void *), void *arg)
 {
 	sigset_t all, before;

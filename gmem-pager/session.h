@@ -34,6 +34,7 @@
 #include "stats.h"
 
 #define SESSION_ERROR_LEN 256u
+#define SESSION_STATE_DIR "/var/lib/gmem"	/* if no other one is named */
 #define SESSION_ABORTED_HERE "the move was aborted here before the guest ran"	/* what a destination says of it */
 
 struct session_config {
@@ -48,6 +49,7 @@ struct session_config {
 	void *evidence_opaque;			/* borrowed */
 	uint32_t ciphers;			/* 0: any */
 	const char *state_dir;
+	char boot_id[SESSION_BOOT_ID_LEN + 1];	/* of this boot; "": it is looked up when it is needed */
 	int connect_ms;
 	int handshake_ms;
 	int ping_ms;

@@ -32,6 +32,8 @@ struct transport_listener {
 
 struct transport_ops {
 	const char *name;
+	/* Start the threads that there are for every connection, once; any other call does, too. */
+	int (*start)(void);
 	int (*listen)(const char *address, struct transport_listener **ret_listener);
 	/* -ETIMEDOUT; -ECANCELED after close_listener(). */
 	int (*accept)(struct transport_listener *listener, int timeout_ms, struct transport_conn **ret_conn);

@@ -33,6 +33,12 @@ struct nng_listener {
 	nng_aio *aio;
 };
 
+/* nng: its sockets, its poller, and finding a numeric address. */
+/* syscalls: accept accept4 bind connect getpeername getsockname getsockopt listen setsockopt shutdown socket */
+/* syscalls: readv recvmsg sendmsg writev */
+/* syscalls: epoll_create1 epoll_ctl epoll_pwait epoll_wait eventfd2 poll ppoll read write */
+/* syscalls: close fcntl futex clock_gettime clock_nanosleep nanosleep prctl rt_sigprocmask */
+
 static int to_errno(int rv)
 {
 	switch (rv) {
@@ -279,8 +285,20 @@ static void conn_shutdown(struct transport_conn *conn)
 	nng_stream_close(nc->stream);
 }
 
+/* nng starts at its first call. */
+static int start(void)
+{
+	nng_aio *aio = NULL;
+	int rv = nng_aio_alloc(&aio, NULL, NULL);
+
+	if (rv == 0)
+		nng_aio_free(aio);
+	return to_errno(rv);
+}
+
 const struct transport_ops transport_nng = {
 	.name = "nng",
+	.start = start,
 	.listen = listener_new,
 	.accept = listener_accept,
 	.close_listener = listener_close,

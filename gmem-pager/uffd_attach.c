@@ -32,6 +32,8 @@ static int complain(const struct complaint *to, int status, size_t number, const
 	return status;
 }
 
+/* syscalls: fcntl fstat fstatfs ioctl lseek newfstatat */
+/* ioctls: UFFDIO_REGISTER */
 /* A file of tmpfs that is long enough.  Of others nobody says which pages exist. */
 static int check_file(const struct gmem_region *region, size_t number, struct stat *ret_stat,
 		      const struct complaint *to)

@@ -34,6 +34,7 @@ int vmmsock_listen(const char *path, int *ret_fd)
 	return 0;
 }
 
+/* syscalls: accept4 close geteuid getsockopt */
 int vmmsock_accept(int listen_fd, int *ret_fd)
 {
 	struct ucred cred;
@@ -73,6 +74,7 @@ static void take_fds(struct msghdr *msg, struct vmmsock_message *message)
 	}
 }
 
+/* syscalls: recvmsg */
 int vmmsock_recv(int fd, uint8_t *buffer, struct vmmsock_message *ret_message)
 {
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(PROTO_MAX_FDS * sizeof(int))];
@@ -106,6 +108,7 @@ malformed:
 	return -EPROTO;
 }
 
+/* syscalls: sendmsg */
 static int send_packet(int fd, struct iovec *iov, size_t n_iov)
 {
 	const struct msghdr msg = { .msg_iov = iov, .msg_iovlen = n_iov };

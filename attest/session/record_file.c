@@ -261,6 +261,7 @@ int record_file_decode(const char *text, size_t len, struct attest_session_recor
 
 /* ---- files ---- */
 
+/* syscalls: close fstat geteuid newfstatat openat read */
 static bool is_ours(const struct stat *st)
 {
 	return S_ISREG(st->st_mode) && st->st_nlink == 1 && (st->st_uid == geteuid() || st->st_uid == 0) &&
@@ -341,6 +342,7 @@ static void temp_name_of(const struct attest_session_record *record, char *ret_n
 	snprintf(ret_name, len, "%s.new", name);
 }
 
+/* syscalls: fsync linkat renameat renameat2 unlinkat write */
 /* link() refuses an existing name, rename() replaces it. */
 int record_file_store(int dir_fd, const struct attest_session_record *record, bool first)
 {
@@ -370,6 +372,7 @@ int record_file_try(int dir_fd, const struct attest_session_record *record)
 	return r;
 }
 
+/* syscalls: flock */
 int record_file_lock(int dir_fd, const char *name)
 {
 	char lock_name[RECORD_FILE_NAME_LEN + 8];
@@ -394,6 +397,7 @@ static bool is_record_name(const char *name)
 	return dot != NULL && (strcmp(dot, ".source") == 0 || strcmp(dot, ".destination") == 0);
 }
 
+/* syscalls: fcntl getdents64 lseek */
 int record_file_each(int dir_fd, int (*act)(int dir_fd, const char *name, void *opaque), void *opaque)
 {
 	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0, one;

@@ -113,6 +113,8 @@ static int take_matching(ESYS_CONTEXT *esys, ESYS_TR key, const uint8_t qualifyi
 	return -EAGAIN;
 }
 
+/* tpm2-tss on a device: write, poll, read. */
+/* syscalls: close fcntl openat poll ppoll read write */
 static int take(const struct tpm_source *source, const uint8_t qualifying[TPM_HASH_LEN], struct taken *ret_taken)
 {
 	TSS2_TCTI_CONTEXT *tcti = NULL;

@@ -33,6 +33,7 @@ static bool is_for_later(int error)
 	return error == EAGAIN || error == EINTR;
 }
 
+/* syscalls: close recvfrom sendto */
 int caller_read(struct caller *caller, uint64_t now_us)
 {
 	const size_t room = sizeof(caller->in) - caller->in_len;

@@ -49,6 +49,7 @@ int door_open(const char *path, gid_t group, int *ret_fd)
 	return 0;
 }
 
+/* syscalls: accept4 close getsockopt */
 int door_accept(int listen_fd, int *ret_fd, struct ucred *ret_cred)
 {
 	socklen_t len = sizeof(*ret_cred);
@@ -66,6 +67,7 @@ int door_accept(int listen_fd, int *ret_fd, struct ucred *ret_cred)
 	return 0;
 }
 
+/* syscalls: geteuid */
 bool door_is_ours(const struct ucred *cred)
 {
 	return cred->uid == 0 || cred->uid == geteuid();

@@ -9,6 +9,7 @@
 #include "door.h"
 #include "hub_int.h"
 
+/* syscalls: read write */
 void hub_raise_fd(int fd)
 {
 	const uint64_t one = 1;
@@ -90,6 +91,7 @@ int hub_open(const struct hub_config *config, struct hub **ret_hub, char *ret_er
 	return 0;
 }
 
+/* syscalls: close unlink unlinkat */
 void hub_free(struct hub *hub)
 {
 	int i;

@@ -88,6 +88,7 @@ void notify_close(struct notify *notify)
 	notify->fd = -1;
 }
 
+/* syscalls: sendto */
 static void tell(struct notify *notify, const char *text)
 {
 	if (notify->fd >= 0 && send(notify->fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)

@@ -12,6 +12,7 @@ struct report_names {
 	const char *program;		/* "gmem-pager" */
 	const char *ticket_hex;		/* 64 digits */
 	const char *evidence;		/* kind of this side's: "pinned-key", "software", "tsm", "tpm" */
+	const char *sandbox;		/* the stages that are on, "off"; NULL: not known */
 	bool gives_software;		/* this side proves nothing about its machine */
 	bool takes_software;		/* the policy believes such evidence of the other side */
 };

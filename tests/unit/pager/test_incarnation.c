@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <attest/session/record_file.h>
@@ -142,7 +143,31 @@ static void test_what_cannot_be_read_refuses(void)
 	tear_down();
 }
 
+/* Root reads the ticket for a service that becomes the state directory's owner. */
+static void test_file_belongs_to_the_folders_owner(void)
+{
+	char path[256];
+	struct stat st;
+
+	if (geteuid() != 0) {
+		fputs("skipped: only root can write for another user", stderr);
+		CU_ASSERT_NOT_EQUAL(geteuid(), 0);
+		return;
+	}
+	set_up();
+	CU_ASSERT_EQUAL(chown(duo.dir, 65534, 65533), 0);
+	CU_ASSERT_EQUAL(take(1, 1, 1), 0);
+	snprintf(path, sizeof(path), "%s/%064d.incarnation", duo.dir, 0);
+	for (char *at = path + strlen(duo.dir) + 2; *at == '0'; at += 2)
+		*at = '1';
+	CU_ASSERT_EQUAL_FATAL(stat(path, &st), 0);
+	CU_ASSERT_EQUAL(st.st_uid, 65534);
+	CU_ASSERT_EQUAL(st.st_gid, 65533);
+	tear_down();
+}
+
 static const struct check checks[] = {
+	{ "the file belongs to the folder's owner", test_file_belongs_to_the_folders_owner },
 	{ "numbers do not go back", test_numbers_do_not_go_back },
 	{ "what took effect is past", test_what_took_effect_is_past },
 	{ "what cannot be read refuses", test_what_cannot_be_read_refuses },
