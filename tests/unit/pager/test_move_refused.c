@@ -253,11 +253,11 @@ static void test_too_many_strangers_are_dropped_in_time(void)
 	int fds[20], i;
 
 	duo_init(&duo, 64, 0);
-	duo.pager_config.handshake_ms = 300;
+	duo.pager_config.handshake_ms = 300 * PATIENCE;
 	CU_ASSERT_EQUAL_FATAL(duo_open(&duo), 0);
 	for (i = 0; i < 20; i++)
 		fds[i] = stranger(&duo, NULL, 0);
-	usleep(800000);
+	usleep(800000 * PATIENCE);
 	CU_ASSERT_EQUAL(source_prepare(duo.source), 0);
 	CU_ASSERT_EQUAL(duo_wait_source(&duo, GMEM_PHASE_ACCEPTED), GMEM_PHASE_ACCEPTED);
 	for (i = 0; i < 20; i++)
