@@ -4,7 +4,7 @@
 #
 # Names inside the hosts: /run/share is each host's $share_a or $share_b outside
 # (keys, logs, console, reports, state records); sockets are in /run/gmem.
-# Knobs: mem_mib, vcpus, guest_append, cipher, pager_program, source_program, connect, background_limit, sandbox.
+# Knobs: mem_mib, vcpus, guest_append, cipher, pager_program, source_program, connect, background_limit, sandbox, state_dir.
 
 mem_mib=${mem_mib:-256} vcpus=${vcpus:-2} guest_append=${guest_append:-} cipher=${cipher:-auto}
 pager_program=${pager_program:-gmem-pager} source_program=${source_program:-gmem-source}
@@ -16,8 +16,8 @@ pager_job=pager source_job=source	# what bed calls them: another name for each s
 connect=${connect:-10.77.0.2:$pager_port}
 background_limit=${background_limit:-0}
 # Off here and nowhere else.  The hosts' /run/share, with the state directories, is 9p, where Landlock's rules do not hold:
-# a script that wants the stages takes full,-landlock, or full with state directories of its own in /run.
-sandbox=${sandbox:-off}
+# a script that wants the stages takes full with state directories in /run (sandboxed.sh), or full,-landlock.
+sandbox=${sandbox:-off} state_dir=${state_dir:-/run/share/state}
 
 # Two key pairs, each known to the other side; one ticket.
 move_identities() {
@@ -27,7 +27,7 @@ move_identities() {
 	expect "VM id" "$keygen" --id "$share_a/vm-id"
 	cp "$share_a/vm-id" "$share_b/vm-id"
 	for h in A B; do
-		on "$h" mkdir -p $sock $share/state
+		on "$h" mkdir -p $sock $state_dir
 	done
 }
 
@@ -58,7 +58,7 @@ wait_socket() {
 service_options() {
 	# Two emulated hosts on a busy machine are silent for seconds.
 	echo --key $share/own.key --peer $share/peer.pub --ticket $share/ticket --vm-id $share/vm-id \
-		--state-dir $share/state --cipher "$cipher" --sandbox "$sandbox" --ping-interval 1000 \
+		--state-dir $state_dir --cipher "$cipher" --sandbox "$sandbox" --ping-interval 1000 \
 		--linger 1000 --resume-timeout $((${resume_timeout_s:-300} * patience * 1000)) \
 		--peer-timeout $((${peer_timeout_s:-20} * patience * 1000)) --handshake-timeout $((30000 * patience)) --log info
 }
@@ -80,7 +80,7 @@ source_start() {
 
 # What is left of the move comes as fast as it can.
 release() {
-	expect "the limit cannot be lifted" on A "$GMEM_BUILD/gmem-pager/gmemctl" --state-dir $share/state \
+	expect "the limit cannot be lifted" on A "$GMEM_BUILD/gmem-pager/gmemctl" --state-dir $state_dir \
 		session limit "$(ticket_id)" 0
 }
 

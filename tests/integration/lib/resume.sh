@@ -39,7 +39,7 @@ says() {
 
 # shown HOST TEXT: what gmemctl says there of the session.
 shown() {
-	on "$1" "$GMEM_BUILD/gmem-pager/gmemctl" --state-dir $share/state session show "$(ticket_id)" | grep -E -- "$2" ||
+	on "$1" "$GMEM_BUILD/gmem-pager/gmemctl" --state-dir $state_dir session show "$(ticket_id)" | grep -E -- "$2" ||
 		fail "gmemctl on $1 does not show \"$2\""
 }
 
