@@ -119,8 +119,19 @@ test_integration() {
 	numbers+="integration ${n_scripts:-0}, "
 }
 
+# Scripts of tests/long: many moves each, so only when they are named.
+test_long() {
+	kernel_need "$flavour"
+	user_build plain
+	beds_init
+	integration_env
+	export GMEM_TIMES=$times
+	test_one "$1" "$dev_top/tests/long/$1.sh"
+	grep '^number ' "$step_log" | sed 's/^number /     /'
+}
+
 dev_test() {
-	local parts=() p debug_kernel=0 flavour=gmem start=$SECONDS n_scripts=0 build_dir='' bzimage='' fuzz_minutes=0 all_selftests=0 mutations=''
+	local parts=() p debug_kernel=0 flavour=gmem start=$SECONDS n_scripts=0 build_dir='' bzimage='' fuzz_minutes=0 all_selftests=0 mutations='' times=20
 
 	while [ $# -gt 0 ]; do
 		p=$1
@@ -133,16 +144,21 @@ dev_test() {
 			[[ ${1:-} =~ ^[1-9][0-9]{0,4}$ ]] || die "test: --fuzz takes a number of minutes (./dev help)."
 			fuzz_minutes=$1
 			shift ;;
+		--times)
+			[[ ${1:-} =~ ^[1-9][0-9]{0,2}$ ]] || die "test: --times takes a number, 1 to 999 (./dev help)."
+			times=$1
+			shift ;;
 		--mutations)
 			mutations=all
 			case ${1:-} in
-			''|-*|unit|uapi|kernel|integration) ;;
+			''|-*|unit|uapi|kernel|integration|moves|faults) ;;
 			*)
 				compgen -G "$mutations_dir/$1.patch" >/dev/null || die "test: no such mutation: $1 (they are in tests/kernel/mutations)."
 				mutations=$1
 				shift ;;
 			esac ;;
 		unit|uapi|kernel|integration) parts+=("$p") ;;
+		moves|faults) parts+=("long:$p") ;;
 		-*) die "test: unknown option $p (./dev help)." ;;
 		*)
 			compgen -G "$dev_top/tests/integration/*$p*.sh" >/dev/null || die "test: no such test: $p (./dev help)."
@@ -160,6 +176,7 @@ dev_test() {
 		kernel) if [ -n "$mutations" ]; then test_mutations "$mutations"; else test_kernel; fi ;;
 		integration) test_integration '*' ;;
 		integration:*) test_integration "${p#*:}" ;;
+		long:*) test_long "${p#*:}" ;;
 		esac
 	done
 	echo "${numbers}$n_skipped skipped, $((SECONDS - start)) s; logs in $dev_log"

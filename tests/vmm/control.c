@@ -174,8 +174,8 @@ static int cmd_freeze_hash(struct control *control, const struct words *words, s
 
 static int cmd_move(struct control *control, const struct words *words, struct answer *answer)
 {
-	if (control->move->incoming)
-		return error_set(-EINVAL, "this guest came in: its move began at the source");
+	if (control->move->incoming && !control->move->next_socket)
+		return error_set(-EINVAL, "this guest came in: its move began at the source (it may leave with --gmem-source)");
 	return move_begin(control->move, words->n > 1 ? words->word[1] : NULL);
 }
 

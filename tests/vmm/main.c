@@ -108,8 +108,7 @@ static int run(const struct options *options)
 		err = machine_init(&machine, options);
 	if (err)
 		goto out;
-	move_init(&move, &machine, options->incoming ? options->incoming : options->gmem_source, !!options->incoming,
-		  options->service_wait_s);
+	move_init(&move, &machine, options->incoming, options->gmem_source, options->service_wait_s);
 	err = control_init(&control, &machine, &move, options->control);
 	if (!err)
 		err = begin(&machine, &move, options);

@@ -10,14 +10,16 @@
 
 #include "error.h"
 
-void move_init(struct move *move, struct machine *machine, const char *socket, bool incoming, int service_wait_s)
+void move_init(struct move *move, struct machine *machine, const char *pager_socket, const char *source_socket,
+	       int service_wait_s)
 {
 	pthread_condattr_t attr;
 
 	memset(move, 0, sizeof(*move));
 	move->machine = machine;
-	move->socket = socket;
-	move->incoming = incoming;
+	move->incoming = !!pager_socket;
+	move->socket = pager_socket ? pager_socket : source_socket;
+	move->next_socket = pager_socket ? source_socket : NULL;
 	move->service_wait_s = service_wait_s;
 	pthread_mutex_init(&move->lock, NULL);
 	pthread_condattr_init(&attr);
@@ -141,6 +143,16 @@ static void *thread_main(void *arg)
 	return NULL;
 }
 
+/* Under the lock: all of the guest has come in, and may leave now. */
+static void turn_round(struct move *move)
+{
+	move->incoming = false;
+	move->socket = move->next_socket;
+	move->next_socket = NULL;
+	move->has_progress = false;
+	move->state = MOVE_NONE;
+}
+
 int move_begin(struct move *move, const char *hash_path)
 {
 	int err;
@@ -148,6 +160,8 @@ int move_begin(struct move *move, const char *hash_path)
 	if (!move->socket)
 		return error_set(-EINVAL, "this guest cannot move: give --gmem-source");
 	pthread_mutex_lock(&move->lock);
+	if (move->state == MOVE_COMPLETE && move->next_socket)
+		turn_round(move);
 	if (move->state == MOVE_UNDER_WAY || move->state == MOVE_COMPLETE || move->state == MOVE_LOST) {
 		pthread_mutex_unlock(&move->lock);
 		return error_set(-EBUSY, "a move is under way or done");

@@ -45,6 +45,7 @@ struct move_times {
 struct move {
 	struct machine *machine;
 	const char *socket;
+	const char *next_socket;	/* gmem-source's, for a guest that came in; or NULL */
 	bool incoming;
 	int service_wait_s;	/* how long the service may be away */
 	uint32_t rights;	/* of the sessions that it is given */
@@ -62,11 +63,15 @@ struct move {
 	char error[512];
 };
 
-/** @param socket of gmem-source or gmem-pager; borrowed; NULL: no move is possible. */
-void move_init(struct move *move, struct machine *machine, const char *socket, bool incoming, int service_wait_s);
+/**
+ * @param pager_socket of gmem-pager if the guest comes in, or NULL.
+ * @param source_socket of gmem-source; NULL: the guest cannot leave. Both borrowed.
+ */
+void move_init(struct move *move, struct machine *machine, const char *pager_socket, const char *source_socket,
+	       int service_wait_s);
 
 /**
- * Start the thread.
+ * Start the thread.  A guest that came in, and has all of its memory, leaves.
  * @param hash_path source: where to write hashes of the fixed pages while the
  *                  VM is frozen; copied; may be NULL.
  * @retval -EBUSY one is under way, or the guest is paused by somebody.

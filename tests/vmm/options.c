@@ -26,6 +26,7 @@ static const char explanation[] =
 	"                                FIXED lines in the file CONSOLE say; default: as seen here)\n"
 	"                                into OUT, thaw, resume\n"
 	"  move [OUT]                    source: move the guest; hash into OUT while frozen\n"
+	"                                (a guest that came in whole may leave again, to --gmem-source)\n"
 	"  save FILE                     shared RAM only: write RAM and state to FILE, and end\n"
 	"  quit                          end with code 0; refused in mid-move\n"
 	"wait-... also waits, up to 10 seconds, for a VMM that does not listen yet.\n"
@@ -67,8 +68,8 @@ static int check(struct options *options, const char *ram, const char *paging)
 		return error_set(-EINVAL, "give one of --kernel, --incoming and --restore (--help explains)");
 	if (options->restore && !options->shared_ram)
 		return error_set(-EINVAL, "--restore needs --ram=shared");
-	if (options->gmem_source && (options->incoming || !options->control))
-		return error_set(-EINVAL, "--gmem-source needs --control, and goes with a guest that is booted here");
+	if (options->gmem_source && (options->restore || !options->control))
+		return error_set(-EINVAL, "--gmem-source needs --control, and goes with --kernel and --incoming");
 	return 0;
 }
 
@@ -88,7 +89,7 @@ int options_parse(int argc, const char **argv, struct options *ret_options)
 		{ "paging", 0, POPT_ARG_STRING, &paging, 0, "on a missing page: wait (default) or exit; or off", "MODE" },
 		{ "console", 0, POPT_ARG_STRING, &options.console, 0, "append the guest's output here, besides stdout", "FILE" },
 		{ "control", 0, POPT_ARG_STRING, &options.control, 0, "unix socket for commands", "PATH" },
-		{ "gmem-source", 0, POPT_ARG_STRING, &options.gmem_source, 0, "gmem-source's socket: guest may move", "PATH" },
+		{ "gmem-source", 0, POPT_ARG_STRING, &options.gmem_source, 0, "gmem-source's socket: guest may move (on)", "PATH" },
 		{ "incoming", 0, POPT_ARG_STRING, &options.incoming, 0, "gmem-pager's socket: receive the guest", "PATH" },
 		{ "service-wait", 0, POPT_ARG_INT, &options.service_wait_s, 0,
 		  "let gmem-source or gmem-pager be away for so long (600)", "SECONDS" },

@@ -4,7 +4,8 @@
 #
 # Names inside the hosts: /run/share is each host's $share_a or $share_b outside
 # (keys, logs, console, reports, state records); sockets are in /run/gmem.
-# Knobs: mem_mib, vcpus, guest_append, cipher, pager_program, source_program, connect, background_limit, sandbox, state_dir.
+# Knobs: mem_mib, vcpus, guest_append, cipher, pager_program, source_program, connect, background_limit, sandbox, state_dir;
+# from and to, for a way back.
 
 mem_mib=${mem_mib:-256} vcpus=${vcpus:-2} guest_append=${guest_append:-} cipher=${cipher:-auto}
 pager_program=${pager_program:-gmem-pager} source_program=${source_program:-gmem-source}
@@ -12,8 +13,10 @@ keygen=$GMEM_BUILD/gmem-pager/gmem-keygen
 vmm=$GMEM_BUILD/tests/vmm/gmem-testvmm
 share=/run/share sock=/run/gmem
 pager_port=7700
-pager_job=pager source_job=source	# what bed calls them: another name for each start
-connect=${connect:-10.77.0.2:$pager_port}
+pager_job=pager source_job=source vmm_job=vmm	# what bed calls them: another name for each start
+from=A to=B
+declare -A address=([A]=10.77.0.1 [B]=10.77.0.2)
+connect=${connect:-${address[B]}:$pager_port}
 background_limit=${background_limit:-0}
 # Off here and nowhere else.  The hosts' /run/share, with the state directories, is 9p, where Landlock's rules do not hold:
 # a script that wants the stages takes full with state directories in /run (sandboxed.sh), or full,-landlock.
@@ -63,19 +66,20 @@ service_options() {
 		--peer-timeout $((${peer_timeout_s:-20} * patience * 1000)) --handshake-timeout $((30000 * patience)) --log info
 }
 
-# pager_start [OPTION]...: gmem-pager on B.
+# pager_start [OPTION]...: gmem-pager on B, or where $to is.
 pager_start() {
-	"$BED" spawn B $pager_job -- nice -n -15 "$GMEM_BUILD/gmem-pager/$pager_program" --listen 10.77.0.2:$pager_port \
-		--socket $sock/pager.sock $(service_options) "$@" || fail "gmem-pager does not start"
-	wait_socket B $sock/pager.sock $pager_job
+	"$BED" spawn $to $pager_job -- nice -n -15 "$GMEM_BUILD/gmem-pager/$pager_program" \
+		--listen ${address[$to]}:$pager_port --socket $sock/pager.sock $(service_options) "$@" ||
+		fail "gmem-pager does not start"
+	wait_socket $to $sock/pager.sock $pager_job
 }
 
-# source_start [OPTION]...: gmem-source on A.
+# source_start [OPTION]...: gmem-source on A, or where $from is.
 source_start() {
-	"$BED" spawn A $source_job -- nice -n -15 "$GMEM_BUILD/gmem-pager/$source_program" --connect "$connect" \
+	"$BED" spawn $from $source_job -- nice -n -15 "$GMEM_BUILD/gmem-pager/$source_program" --connect "$connect" \
 		--socket $sock/source.sock $(service_options) --background-limit "$background_limit" "$@" ||
 		fail "gmem-source does not start"
-	wait_socket A $sock/source.sock $source_job
+	wait_socket $from $sock/source.sock $source_job
 }
 
 # What is left of the move comes as fast as it can.
@@ -86,19 +90,19 @@ release() {
 
 # guest_boot [OPTION]...: the VMM on A, with the guest of tests/vmm.
 guest_boot() {
-	"$BED" spawn A vmm -- "$vmm" --kernel "$GMEM_BZIMAGE" --initrd "$GMEM_BUILD/tests/vmm/guest/gmem-guest.cpio" \
+	"$BED" spawn A $vmm_job -- "$vmm" --kernel "$GMEM_BZIMAGE" --initrd "$GMEM_BUILD/tests/vmm/guest/gmem-guest.cpio" \
 		--mem "$mem_mib" --vcpus "$vcpus" ${guest_append:+--append "$guest_append"} \
 		--console $share/a.console --report $share/a.json \
 		--service-wait "${service_wait_s:-600}" --gmem-source $sock/source.sock --control $sock/vmm.sock "$@" || fail "the VMM does not start"
-	wait_socket A $sock/vmm.sock vmm
+	wait_socket A $sock/vmm.sock $vmm_job
 }
 
-# guest_incoming [OPTION]...: the VMM on B that waits for it.
+# guest_incoming [OPTION]...: the VMM on B, or where $to is, that waits for it.
 guest_incoming() {
-	"$BED" spawn B vmm -- "$vmm" --incoming $sock/pager.sock --mem "$mem_mib" --vcpus "$vcpus" \
-		--service-wait "${service_wait_s:-600}" --console $share/b.console --report $share/b.json --control $sock/vmm.sock "$@" ||
-		fail "the receiving VMM does not start"
-	wait_socket B $sock/vmm.sock vmm
+	"$BED" spawn $to $vmm_job -- "$vmm" --incoming $sock/pager.sock --mem "$mem_mib" --vcpus "$vcpus" \
+		--service-wait "${service_wait_s:-600}" --console $share/${to,,}.console --report $share/${to,,}.json \
+		--control $sock/vmm.sock "$@" || fail "the receiving VMM does not start"
+	wait_socket $to $sock/vmm.sock $vmm_job
 }
 
 # ctl HOST COMMAND...: prints the VMM's answer.
@@ -122,7 +126,7 @@ move_go() {
 	expect "the move was refused" ctl A move $share/a.hash
 	expect "the move fails on B" ctl B wait-move $((300 * patience))
 	# The VMM on A ends by itself once B has everything.
-	expect "the VMM on A ended badly" "$BED" wait A vmm --timeout $((60 * patience))
+	expect "the VMM on A ended badly" "$BED" wait A $vmm_job --timeout $((60 * patience))
 }
 
 # The guest goes on at B; then its fixed pages are hashed there, past the pager.
@@ -131,7 +135,7 @@ move_settle() {
 	cp "$share_a/a.console" "$share_b/a.console"
 	expect "the pages cannot be hashed on B" ctl B freeze-hash $share/b.hash $share/a.console
 	expect "the VMM on B does not end" ctl B quit
-	expect "the VMM on B ended badly" "$BED" wait B vmm --timeout $((60 * patience))
+	expect "the VMM on B ended badly" "$BED" wait B $vmm_job --timeout $((60 * patience))
 	expect "gmem-source ended badly" "$BED" wait A $source_job --timeout $((60 * patience))
 	expect "gmem-pager ended badly" "$BED" wait B $pager_job --timeout $((60 * patience))
 }

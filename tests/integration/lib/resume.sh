@@ -7,7 +7,7 @@ guest_more="nosoftlockup rcupdate.rcu_cpu_stall_suppress=1"
 # The pages that are compared are few, so that the VMM on A has hashed them soon.
 export MIN_PAGES=4096
 mem_mib=${mem_mib:-160} peer_timeout_s=${peer_timeout_s:-6} resume_timeout_s=${resume_timeout_s:-300}
-. "$(dirname "$0")/lib/spoil.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/spoil.sh"
 background_limit=${background_limit:-$trickle}
 
 # The guest runs at B, and most of its memory is still at A.
@@ -17,10 +17,10 @@ running_at_b() {
 	# It returns when A has hashed its memory, and the move may be over by then.
 	ctl A move $share/a.hash >"$share_a/move.out" 2>&1 &
 	for i in $(seq $((600 * patience))); do
-		grep -qs 'the destination runs the guest' "$share_a/vmm.log" && return
+		grep -qs 'the destination runs the guest' "$share_a/$vmm_job.log" && return
 		sleep 0.1
 	done
-	fail "the guest does not begin at B: $(tail -n1 "$share_a/vmm.log")"
+	fail "the guest does not begin at B: $(tail -n1 "$share_a/$vmm_job.log")"
 }
 
 # says HOST JOB SENTENCE [N]: its log has it, N times.
@@ -48,7 +48,7 @@ all_is_right() {
 	local json=$BED_DIR/$test_name.json
 
 	expect "the move fails on B" ctl B wait-move $((500 * patience))
-	expect "the VMM on A ended badly" "$BED" wait A vmm --timeout $((120 * patience))
+	expect "the VMM on A ended badly" "$BED" wait A $vmm_job --timeout $((120 * patience))
 	move_settle
 	guest_saw_nothing_wrong
 	move_report "$json" || fail "the move is not right: $(python3 -c 'import json,sys; print("; ".join(json.load(open(sys.argv[1]))["findings"]))' "$json" 2>&1 | tail -n1)"

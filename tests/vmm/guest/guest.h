@@ -6,7 +6,7 @@
  *   FIXED gpa=0x... pages=N     run of pages that are never written again
  *   FIXED-END total=N
  *   ROUND n vcpu=k mismatches=m gap_us=g
- *   MISMATCH ...                address, expected, got; the first ones of a round
+ *   MISMATCH ...                address, expected, got; the first ones of a round; or a clock that ran back
  *   GUEST-END rounds=n mismatches=m
  */
 #ifndef GUEST_GUEST_H
@@ -25,6 +25,7 @@ struct guest_config {
 	uint64_t shared_mib;	/* 0: none */
 	uint64_t shared_pages;	/* of it, used per round */
 	uint64_t pause_ms;	/* between rounds */
+	uint64_t clock;		/* not 0: a clock that runs back is a mismatch */
 };
 
 /** Read /proc/cmdline; what is not there keeps its default. */
@@ -53,6 +54,9 @@ uint64_t fixed_pages(void);
 void shared_init(uint64_t gpa, uint64_t len);
 /** Check the next page's last content and write this round's. @return mismatching words. */
 uint64_t shared_step(uint64_t round);
+
+/** CLOCK_MONOTONIC, nanoseconds. @param ret_back_ns by how much it is less than what a vCPU has read before (ticks.c). */
+uint64_t ticks_read(uint64_t *ret_back_ns);
 
 /* Workers (worker.c). */
 void worker_run_all(const struct guest_config *config, unsigned int n_workers);

@@ -93,6 +93,7 @@ void guest_read_config(struct guest_config *config)
 	read_number(cmdline, "gmem.shared_mib=", &config->shared_mib);
 	read_number(cmdline, "gmem.shared_pages=", &config->shared_pages);
 	read_number(cmdline, "gmem.pause_ms=", &config->pause_ms);
+	read_number(cmdline, "gmem.clock=", &config->clock);
 }
 
 static void mount_all(void)

@@ -28,21 +28,26 @@ struct worker {
 	uint32_t *order;	/* pages in the order of visiting */
 	uint64_t random;
 	uint64_t mismatches;
+	uint64_t round;
 	uint64_t last_ns;	/* when the last page step was done */
 	uint64_t gap_ns;	/* largest so far in this round */
 };
 
-static uint64_t now_ns(void)
+static uint64_t now_ns(struct worker *worker)
 {
-	struct timespec now;
+	uint64_t back_ns, now = ticks_read(&back_ns);
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	if (back_ns && worker->config->clock) {
+		guest_print("MISMATCH clock vcpu=%u back_ns=%llu round=%llu", worker->index,
+			    (unsigned long long)back_ns, (unsigned long long)worker->round);
+		worker->mismatches++;
+	}
+	return now;
 }
 
 static void step_done(struct worker *worker)
 {
-	uint64_t now = now_ns();
+	uint64_t now = now_ns(worker);
 
 	if (now - worker->last_ns > worker->gap_ns)
 		worker->gap_ns = now - worker->last_ns;
@@ -129,11 +134,12 @@ static void pause_between(struct worker *worker)
 	if (!worker->config->pause_ms)
 		return;
 	nanosleep(&pause, NULL);
-	worker->last_ns = now_ns();
+	worker->last_ns = now_ns(worker);
 }
 
 static void run_round(struct worker *worker, uint64_t round)
 {
+	worker->round = round;
 	shuffle(worker);
 	for (uint64_t i = 0; i < worker->n_pages; i++) {
 		visit(worker, worker->order[i], round);
@@ -160,7 +166,7 @@ static void *worker_main(void *arg)
 		guest_fail("worker %u cannot be pinned to its vCPU", worker->index);
 	init_worker(worker);
 	pthread_barrier_wait(worker->ready);	/* touching memory first takes long: nobody gets ahead */
-	worker->last_ns = now_ns();
+	worker->last_ns = now_ns(worker);
 	for (uint64_t round = 1; !worker->config->rounds || round <= worker->config->rounds; round++)
 		run_round(worker, round);
 	return NULL;
