@@ -211,10 +211,10 @@ int ctl_session_ask(int dir_fd, const char *name, const struct attest_session_co
 	r = hand_note(dir_fd, name, NOTES_COMMAND, line, wait_ms);
 	if (r < 0)
 		return r;
-	/* It took the command away; its record is the answer. */
+	/* It took the command away; its record is the answer.  While that is replaced, a network's file system may give a mixture. */
 	for (waited_ms = 0; waited_ms < wait_ms; waited_ms += PAUSE_MS) {
 		r = record_file_load(dir_fd, name, &record);
-		if (r < 0 || record.state == ATTEST_STATE_LOST || waited_ms >= ANSWER_MS)
+		if (r == 0 && (record.state == ATTEST_STATE_LOST || waited_ms >= ANSWER_MS))
 			break;
 		pause_a_little();
 	}

@@ -425,6 +425,54 @@ static void end_stream(struct streamer *streamer)
 	notes_remove(dir_fd, name, NOTES_LIMIT);
 }
 
+/* Somebody has the session and abandons it; its record is in pieces for a while. */
+static void *abandon(void *arg)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 }, while_in_pieces = { .tv_nsec = 200000000 };
+	struct attest_session_record *record = arg;
+	char name[RECORD_FILE_NAME_LEN], line[NOTES_LINE_MAX];
+	int lock_fd, fd;
+
+	record_file_name(record, name);
+	lock_fd = record_file_lock(dir_fd, name);
+	notes_write(dir_fd, name, NOTES_STATUS, "LOST");
+	while (notes_read(dir_fd, name, NOTES_COMMAND, line) < 0)
+		nanosleep(&pause, NULL);
+	fd = openat(dir_fd, name, O_WRONLY | O_CLOEXEC);
+	if (lock_fd < 0 || ftruncate(fd, 100) < 0)
+		abort();
+	close(fd);
+	notes_remove(dir_fd, name, NOTES_COMMAND);
+	nanosleep(&while_in_pieces, NULL);
+	if (notes_get_command(line, &record->command) < 0)
+		abort();
+	record->state = S(LOST);
+	record_file_store(dir_fd, record, false);
+	close(lock_fd);
+	return NULL;
+}
+
+static void test_abandon_is_waited_for(void)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	struct attest_session_record record;
+	char name[RECORD_FILE_NAME_LEN], line[NOTES_LINE_MAX];
+	pthread_t thread;
+
+	open_dir();
+	record = put(DESTINATION, S(RUNNING), NULL);
+	record_file_name(&record, name);
+	pthread_create(&thread, NULL, abandon, &record);
+	while (notes_read(dir_fd, name, NOTES_STATUS, line) < 0)
+		nanosleep(&pause, NULL);
+	CU_ASSERT_EQUAL(ctl("session abandon " TICKET " --reason 'A burnt down'"), 0);
+	pthread_join(thread, NULL);
+	CU_ASSERT_EQUAL(load(&record).state, S(LOST));
+	CU_ASSERT_STRING_EQUAL(load(&record).command.reason, "A burnt down");
+	notes_remove(dir_fd, name, NOTES_STATUS);
+	close_dir();
+}
+
 static void test_limit(void)
 {
 	struct streamer streamer;
@@ -485,6 +533,7 @@ static const struct check checks[] = {
 	{ "the token is carried", test_token_is_carried },
 	{ "a damaged record", test_damaged_record },
 	{ "JSON", test_json },
+	{ "abandon waits for the record", test_abandon_is_waited_for },
 	{ "a limit for the stream", test_limit },
 	{ "a limit that is refused", test_limit_refused },
 	{ NULL, NULL },
