@@ -36,6 +36,16 @@ bool snapfile_rig_page(uint64_t index, uint8_t ret_page[GMEM_PAGE_SIZE])
 	return true;
 }
 
+uint64_t snapfile_rig_page_bytes(void)
+{
+	uint8_t page[GMEM_PAGE_SIZE];
+	uint64_t i, n = 0;
+
+	for (i = 0; i < RIG_PAGES; i++)
+		n += snapfile_rig_page(i, page) ? GMEM_PAGE_SIZE : 0;
+	return n;
+}
+
 static void add_state(struct states *states, uint32_t index, const char *name, uint32_t len)
 {
 	struct states_part part = { .index = index, .n_states = 2, .total_len = len };

@@ -27,6 +27,9 @@ void snapfile_rig_fini(struct snapfile_rig *rig);
 /* What is in page @index; false: zeros. */
 bool snapfile_rig_page(uint64_t index, uint8_t ret_page[GMEM_PAGE_SIZE]);
 
+/* Of all pages that are not zeros. */
+uint64_t snapfile_rig_page_bytes(void);
+
 /* Up to finish(); 0 or the first -errno, with its sentence. */
 int snapfile_rig_fill(struct snapfile_rig *rig, struct snapfile_writer *writer);
 

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """A VM of shared memory is suspended into a file by gmem-source, and restored from it to a gmem-pager, with the sandbox that
-they have by themselves: once with nothing in the way, once with the gmem-source that restores killed in the middle.  Then
+they have by themselves, and with another user if root runs this: once with nothing in the way, once with the gmem-source that restores killed in the middle.  Then
 what is refused, and a disk that is full.
 
     snapshot_programs.py GMEM_KEYGEN GMEM_SOURCE GMEM_PAGER GMEMCTL UFFD_VMM
@@ -18,6 +18,7 @@ import tempfile
 import time
 
 MIB = "64"
+NOBODY = 65534
 SKIP = 77
 TIMEOUT = 400
 
@@ -40,6 +41,10 @@ class Host:
         self.directory = directory
         self.address = free_address()
         self.processes = []
+        self.user = []
+        if os.geteuid() == 0:
+            os.chown(directory, NOBODY, NOBODY)
+            self.user = ["--user", f"{NOBODY}:{NOBODY}"]
         for name in "abcd":
             run(self.keygen, "--private", self.path(f"{name}.key"), "--public", self.path(f"{name}.pub"))
 
@@ -89,17 +94,17 @@ class Host:
     def write_snapshot(self, ticket, log="suspend.log", **more):
         return self.start([self.source, "--snapshot-to", self.path("vm.snap"), "--key", self.path("a.key"), "--peer",
                            self.path("c.pub"), "--ticket", ticket, "--state-dir", self.path("state-a"), "--socket",
-                           self.path("source.sock"), "--linger", "1000"], log, stdout=subprocess.PIPE, **more)
+                           self.path("source.sock"), "--linger", "1000", *self.user], log, stdout=subprocess.PIPE, **more)
 
     def restore(self, ticket, *options, key="c", writer="a", log="restore.log"):
         return self.start([self.source, "--snapshot-from", self.path("vm.snap"), "--key", self.path(f"{key}.key"),
                            "--snapshot-writer", self.path(f"{writer}.pub"), "--peer", self.path("b.pub"), "--ticket", ticket,
-                           "--connect", self.address, "--state-dir", self.path("state-c"), *options], log)
+                           "--connect", self.address, "--state-dir", self.path("state-c"), *self.user, *options], log)
 
     def serve_pager(self, ticket):
         return self.start([self.pager, "--listen", self.address, "--key", self.path("b.key"), "--peer",
                            self.path("c.pub"), "--ticket", ticket, "--state-dir", self.path("state-b"), "--socket",
-                           self.path("pager.sock")], "pager.log")
+                           self.path("pager.sock"), *self.user], "pager.log")
 
     def end(self):
         for process in self.processes:
@@ -120,7 +125,9 @@ def suspend(host):
     host.need(re.fullmatch("[0-9a-f]{64}", root), f"no root on stdout: {root!r}")
     host.need(f"root {root}" in host.log("suspend.log"), "the log does not name the root")
     host.need(not os.path.exists(host.path("vm.snap.partial")), "vm.snap.partial is left over")
-    host.need(os.stat(host.path("vm.snap")).st_mode & 0o777 == 0o600, "the mode of the file")
+    stat = os.stat(host.path("vm.snap"))
+    host.need(stat.st_mode & 0o777 == 0o600, "the mode of the file")
+    host.need(stat.st_uid == (NOBODY if host.user else os.geteuid()), "whose the file is")
     print(f"suspended, {MIB} MiB, {time.monotonic() - begun:.1f} s, {os.path.getsize(host.path('vm.snap'))} bytes")
     return root
 
