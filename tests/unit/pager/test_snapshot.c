@@ -239,6 +239,31 @@ static void test_bad_page(void)
 	trip_fini(&trip);
 }
 
+/* A restore goes on over a fresh connection, as a move does. */
+static void test_cut(void)
+{
+	struct gmem_progress progress;
+	struct session *session;
+	struct trip trip;
+
+	trip_init(&trip);
+	trip.duo.source_config.resume_ms = trip.duo.pager_config.resume_ms = 15000 * PATIENCE;
+	trip_suspend_all(&trip);
+	trip_end_suspend(&trip);
+	duo_hold_stream(&trip.duo);
+	trip_restore_to_running(&trip);
+	CU_ASSERT_TRUE_FATAL(trip_wait_restore(&trip, GMEM_PHASE_RUNNING, GMEM_PHASE_RUNNING));
+	session = &trip.duo.source->session;
+	pthread_rwlock_rdlock(&session->link_lock);
+	link_shutdown(&session->link);
+	pthread_rwlock_unlock(&session->link_lock);
+	CU_ASSERT_EQUAL(duo_let_stream_go(&trip.duo), 0);
+	trip_expect_whole(&trip);
+	source_progress(trip.duo.source, &progress);
+	CU_ASSERT_TRUE(progress.n_resumed >= 1);
+	trip_fini(&trip);
+}
+
 /* Killed in mid-restore: a new process with the same file goes on, with another one it does not. */
 static void test_process_restarts(void)
 {
@@ -301,12 +326,13 @@ static const struct check checks[] = {
 	{ "there and back", test_there_and_back },
 	{ "no room", test_no_room },
 	{ "pages that cannot be read", test_unreadable },
-	{ "the name is taken", test_name_taken, .kvm_only = true },
+	{ "the name is taken", test_name_taken },
 	{ "a vCPU runs", test_vcpu_runs, .kvm_only = true },
 	{ "aborted at any moment", test_aborted },
 	{ "a ticket that was used", test_ticket_used, .kvm_only = true },
 	{ "a second restore", test_second_restore },
 	{ "a bad page", test_bad_page },
+	{ "a cut connection", test_cut },
 	{ "the process restarts", test_process_restarts },
 	{ "the process restarts in doubt", test_process_restarts_in_doubt },
 	{ NULL, NULL },
