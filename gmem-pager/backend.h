@@ -59,6 +59,8 @@ struct backend_ops {
 	int (*thaw)(struct backend *backend);
 	/* Copy private pages out of the frozen VM; holes as zeros. */
 	int (*extract)(struct backend *backend, uint64_t gfn, uint64_t n_pages, void *ret_pages);
+	/* In a sentence, what was wrong with the first page that extract() could not give.  May be NULL. */
+	void (*explain)(struct backend *backend, char *ret_text, size_t len);
 	/*
 	 * Which of @n_pages GFNs are in @set.  @ret_bitmap may be NULL, @ret_n_set
 	 * (in the range) and @ret_n_missing (in the whole VM) too.

@@ -40,6 +40,11 @@ static int offer(void *opaque, char *ret_error, size_t error_len)
 	return r;
 }
 
+int session_begin(struct session *session, char *ret_error, size_t error_len)
+{
+	return offer(session, ret_error, error_len);
+}
+
 /* A guest that runs waits for its source without end.  The lock is held. */
 static uint64_t accept_until(const struct session *session)
 {

@@ -189,6 +189,9 @@ void ctl_render_status(struct json_object *status, FILE *file)
 	text_line("sandbox", ctl_render_get(status, "sandbox"), file);
 	text_line("evidence", ctl_render_get(status, "evidence.own"), file);
 	text_line("WARNING", ctl_render_get(status, "evidence.warning"), file);
+	text_line("snapshot", ctl_render_get(status, "snapshot.root"), file);
+	if (flag(status, "snapshot.may_be_old"))
+		text_line("WARNING", "ROLLBACK ALLOWED: the snapshot may be an older one than the last", file);
 	peer_line(status, file);
 	pages_line(status, file);
 	rate_line(status, file);

@@ -177,17 +177,12 @@ int source_say_again(struct source *source)
 
 static int freeze(struct source *source, char *ret_error, size_t error_len)
 {
-	struct backend *backend = source->guest->backend;
-	int r = backend->ops->freeze(backend);
+	int r = guest_freeze(source->guest, ret_error, error_len);
 
-	if (r == -EALREADY && ledger_was_resumed(source->session.ledger))
+	if (r == -EALREADY && ledger_was_resumed(source->session.ledger)) {
+		ret_error[0] = '\0';
 		return 0;	/* by the process before this one, which sent no START */
-	if (r == -EBUSY)
-		snprintf(ret_error, error_len, "a vCPU is running or in an ioctl: stop all vCPUs first");
-	else if (r == -EALREADY)
-		snprintf(ret_error, error_len, "the VM is frozen already, and not by this move");
-	else if (r < 0)
-		snprintf(ret_error, error_len, "cannot freeze the VM: %s", strerror(-r));
+	}
 	return r;
 }
 

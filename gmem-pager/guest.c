@@ -86,6 +86,19 @@ void guest_free(struct guest *guest)
 	free(guest);
 }
 
+int guest_freeze(struct guest *guest, char *ret_error, size_t error_len)
+{
+	int r = guest->backend->ops->freeze(guest->backend);
+
+	if (r == -EBUSY)
+		snprintf(ret_error, error_len, "a vCPU is running or in an ioctl: stop all vCPUs first");
+	else if (r == -EALREADY)
+		snprintf(ret_error, error_len, "the VM is frozen already, and not by this move");
+	else if (r < 0)
+		snprintf(ret_error, error_len, "cannot freeze the VM: %s", strerror(-r));
+	return r;
+}
+
 /* Bits of a whole region to @map at the region's first index. */
 static int query_region(struct guest *guest, enum backend_set set, const struct manifest_region *region,
 			uint64_t *map, uint64_t *scratch)

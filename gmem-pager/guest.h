@@ -52,6 +52,9 @@ void guest_free(struct guest *guest);
 /* Close the backend: the kernel fails whoever still waits.  No operation may be under way. */
 void guest_close_backend(struct guest *guest);
 
+/* Source: -EBUSY a vCPU runs; -EALREADY; else -errno.  With a sentence. */
+int guest_freeze(struct guest *guest, char *ret_error, size_t error_len);
+
 /* Source, frozen: find out each page's kind.  @ret_manifest is the caller's. */
 int guest_survey(struct guest *guest, struct manifest **ret_manifest, char *ret_error, size_t error_len);
 

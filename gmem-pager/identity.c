@@ -147,6 +147,7 @@ static int take_ticket(const struct identity_files *files, enum attest_role role
 	memcpy(config->peer_key, peer->static_key, ATTEST_KEY_LEN);
 	memcpy(identity->peer_platform_id, peer->platform_id, ATTEST_ID_LEN);
 	memcpy(config->vm_id, identity->ticket.vm_id, ATTEST_ID_LEN);
+	config->incarnation = identity->ticket.incarnation;
 	r = incarnation_take(config->state_dir, &identity->ticket, config->ticket_id, why);
 	if (r < 0)
 		return fail(ret_error, r, "the ticket %s is refused: %s", files->ticket, why);

@@ -132,6 +132,29 @@ void ledger_limit_done(struct ledger *ledger)
 	remove_note(ledger, NOTES_NEW_LIMIT);
 }
 
+int ledger_note_snapshot(struct ledger *ledger, const char *root_hex)
+{
+	char name[RECORD_FILE_NAME_LEN];
+
+	record_file_name(&ledger->session.record, name);
+	return ledger->lock_fd >= 0 ? notes_write(ledger->dir_fd, name, NOTES_SNAPSHOT, root_hex) : -ENOLCK;
+}
+
+bool ledger_get_snapshot(struct ledger *ledger, char *ret_root_hex, size_t len)
+{
+	char line[NOTES_LINE_MAX];
+
+	if (!read_note(ledger, NOTES_SNAPSHOT, line) || strlen(line) >= len)
+		return false;
+	strcpy(ret_root_hex, line);
+	return true;
+}
+
+void ledger_forget_snapshot(struct ledger *ledger)
+{
+	remove_note(ledger, NOTES_SNAPSHOT);
+}
+
 void ledger_disconnected(struct ledger *ledger)
 {
 	attest_session_disconnected(&ledger->session);

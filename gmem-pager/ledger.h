@@ -81,6 +81,11 @@ bool ledger_wants_limit(struct ledger *ledger, uint64_t *ret_bytes_per_s, uint32
 /* That is dealt with: who waits looks now at what the limit is. */
 void ledger_limit_done(struct ledger *ledger);
 
+/* Beside the record of a restore: which snapshot it is about, in hex digits.  -errno; false: it does not say. */
+int ledger_note_snapshot(struct ledger *ledger, const char *root_hex);
+bool ledger_get_snapshot(struct ledger *ledger, char *ret_root_hex, size_t len);
+void ledger_forget_snapshot(struct ledger *ledger);
+
 /* The connection is gone. */
 void ledger_disconnected(struct ledger *ledger);
 

@@ -220,6 +220,34 @@ int manifest_decode(const uint8_t *bytes, size_t len, const struct manifest *lay
 	return 0;
 }
 
+int manifest_decode_regions(const uint8_t *bytes, size_t len, uint64_t n_pages,
+			    struct gmem_region ret_regions[GMEM_MAX_REGIONS], size_t *ret_n_regions)
+{
+	struct wire_reader reader = { .at = bytes, .left = len };
+	const uint32_t version = wire_get32(&reader), n_regions = wire_get32(&reader);
+	struct manifest manifest = { .n_regions = 0 };
+	uint32_t i;
+
+	if (wire_get64(&reader) != n_pages || version != MANIFEST_VERSION || n_regions == 0 ||
+	    n_regions > GMEM_MAX_REGIONS)
+		return -EPROTO;
+	for (i = 0; i < n_regions; i++) {
+		const uint64_t gfn = wire_get64(&reader), n = wire_get64(&reader);
+		const uint32_t flags = wire_get32(&reader);
+
+		if (reader.failed || add_region(&manifest, gfn, n, flags) < 0 || flags == 0 ||
+		    (flags & ~(GMEM_REGION_GUEST_MEMFD | GMEM_REGION_SHARED_FD)) != 0)
+			return -EPROTO;
+		ret_regions[i] = (struct gmem_region){
+			.gpa = gfn * GMEM_PAGE_SIZE, .size = n * GMEM_PAGE_SIZE, .flags = flags, .shared_fd = -1,
+		};
+	}
+	if (manifest.n_pages != n_pages)
+		return -EPROTO;
+	*ret_n_regions = n_regions;
+	return 0;
+}
+
 void manifest_hash(const uint8_t *bytes, size_t len, uint8_t ret_hash[ATTEST_HASH_LEN])
 {
 	crypto_generichash(ret_hash, ATTEST_HASH_LEN, bytes, len, NULL, 0);

@@ -58,6 +58,12 @@ enum manifest_kind manifest_kind(const struct manifest *manifest, uint64_t index
 /* -EFBIG if it does not fit into MANIFEST_MAX_LEN.  @ret_bytes is the caller's, free(). */
 int manifest_encode(const struct manifest *manifest, uint8_t **ret_bytes, size_t *ret_len);
 /*
+ * The regions of encoded bytes that somebody vouches for, without descriptors, if they have @n_pages pages together.
+ * -EPROTO.
+ */
+int manifest_decode_regions(const uint8_t *bytes, size_t len, uint64_t n_pages,
+			    struct gmem_region ret_regions[GMEM_MAX_REGIONS], size_t *ret_n_regions);
+/*
  * @layout: has the regions that it must be of; a peer's word alone allocates nothing.
  * -EPROTO malformed, -EINVAL of other regions, -ENOMEM.
  */

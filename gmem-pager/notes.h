@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * notes: what a running gmem-pager or gmem-source and gmemctl leave for each other beside a session's
- * record, RECORD.status, .command, .limit and .new-limit: one line of text each.  Whoever can write there can write
+ * record, RECORD.status, .command, .limit, .new-limit and .snapshot: one line of text each.  Whoever can write there can write
  * the record.  Nothing depends on them after a crash: they are replaced by rename, without fsync.
  */
 #ifndef GMEM_PAGER_NOTES_H
@@ -16,6 +16,7 @@
 #define NOTES_STATUS "status"
 #define NOTES_COMMAND "command"
 #define NOTES_LIMIT "limit"		/* bytes a second of the bulk stream, of a source */
+#define NOTES_SNAPSHOT "snapshot"	/* the root of the one that a source restores */
 #define NOTES_NEW_LIMIT "new-limit"	/* what an operator wants it to be */
 
 /* Replace the note.  @line: printable; longer ones are cut.  -errno. */

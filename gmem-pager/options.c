@@ -110,7 +110,11 @@ static int check(struct options *options)
 {
 	int r;
 
-	if (options->address == NULL || options->socket_path == NULL || options->key_path == NULL ||
+	r = options_check_snapshot(options);
+	if (r < 0)
+		return r;
+	if ((options->address == NULL && options->mode != OPTIONS_SUSPEND) ||
+	    (options->socket_path == NULL && options->mode != OPTIONS_RESTORE) || options->key_path == NULL ||
 	    (options->files.peer == NULL && options->files.issuer == NULL) || options->files.ticket == NULL)
 		return options_complain(options, "missing options", "an address, --socket, --key, --ticket, and --peer or "
 					"--issuer are needed");
@@ -220,6 +224,10 @@ void options_fini(struct options *options)
 	free(options->limit_text);
 	free(options->sandbox_text);
 	free(options->user);
+	free(options->snapshot_to);
+	free(options->snapshot_from);
+	free(options->snapshot_writer);
+	free(options->snapshot_root);
 	identity_files_fini(&options->files);
 	identity_free(options->identity);
 }
@@ -267,7 +275,8 @@ int options_load(struct options *options, enum attest_role role, struct attest_k
 	config.handshake_ms = options->handshake_ms;
 	config.ping_ms = options->ping_ms;
 	config.peer_ms = options->peer_ms;
-	config.resume_ms = options->resume_ms;
+	/* A snapshot that was not written to the end is not gone on with: a record of it is left to gmemctl. */
+	config.resume_ms = options->mode == OPTIONS_SUSPEND ? 0 : options->resume_ms;
 	config.window_pages = (uint32_t)options->window_pages;
 	config.credit_bytes = (uint64_t)options->credit_kib * 1024;
 	config.background_limit = options->background_limit;

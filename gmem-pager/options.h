@@ -7,8 +7,16 @@
 #include "identity.h"
 #include "sandbox/sandbox.h"
 #include "session.h"
+#include "snapshot/reader.h"
 
 #define OPTIONS_WHERE_LEN 256u
+
+/* What gmem-source does; gmem-pager knows moves alone. */
+enum options_mode {
+	OPTIONS_MOVE,
+	OPTIONS_SUSPEND,	/* --snapshot-to */
+	OPTIONS_RESTORE,	/* --snapshot-from */
+};
 
 struct options {
 	const char *program;
@@ -32,6 +40,12 @@ struct options {
 	char *sandbox_text;
 	char *user;
 	unsigned int sandbox;		/* of enum sandbox_stage */
+	enum options_mode mode;
+	char *snapshot_to;
+	char *snapshot_from;
+	char *snapshot_writer;
+	char *snapshot_root;
+	int allow_rollback;
 	struct identity_files files;
 	struct identity *identity;	/* from options_load() on */
 	int connect_ms;
@@ -58,5 +72,9 @@ void options_fini(struct options *options);
  */
 int options_load(struct options *options, enum attest_role role, struct attest_keypair **ret_keypair,
 		 struct session_config *ret_config);
+
+/* Whose snapshot it has to be, by the options and what options_load() made of them; borrows from both.  Logs. */
+int options_load_wanted(const struct options *options, const struct session_config *config,
+			struct snapfile_wanted *ret_wanted);
 
 #endif

@@ -50,7 +50,8 @@ static int check_name(const struct options *options, const char *name, unsigned 
 	const int at = find(seen->tables, name);
 	char what[64];
 
-	if (at < 0 || strcmp(name, "config") == 0 || strcmp(name, "help") == 0 || strcmp(name, "version") == 0)
+	if (at < 0 || strcmp(name, "config") == 0 || strcmp(name, "help") == 0 || strcmp(name, "version") == 0 ||
+	    strcmp(name, "allow-rollback") == 0)
 		return options_complain(options, name, "no option that can stand in a file");
 	snprintf(what, sizeof(what), "stands in line %u already", seen->line[at]);
 	if (seen->line[at] != 0)

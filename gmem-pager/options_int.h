@@ -7,7 +7,7 @@
 
 #include "options.h"
 
-#define OPTIONS_N_OWN 4		/* of one of the programs alone, and the table's end */
+#define OPTIONS_N_OWN 9		/* of one of the programs alone, and the table's end */
 #define OPTIONS_N_COMMON 44
 
 enum { OPT_HELP = 1, OPT_VERSION };
@@ -29,6 +29,9 @@ int options_complain(const struct options *options, const char *option, const ch
 int options_parse_words(struct options *options, int argc, const char **argv);
 /* Each value by itself; -EINVAL: said. */
 int options_check_values(const struct options *options);
+
+/* options_snapshot.c: which mode it is, and what goes with it; -EINVAL: said. */
+int options_check_snapshot(struct options *options);
 
 /* options_file.c: --config.  -EINVAL: said, with the line. */
 int options_read_file(struct options *options, const char *path);

@@ -34,6 +34,16 @@ static void fill_own(struct poptOption ret_table[OPTIONS_N_OWN], struct options 
 		{ "background-limit", 0, POPT_ARG_STRING, &options->limit_text, 0,
 		  "so many bytes a second of the background stream (K, M, G), and answers to faults at once in any case; 0, "
 		  "the default: no limit; gmemctl session limit changes it", "RATE" },
+		{ "snapshot-to", 0, POPT_ARG_STRING, &options->snapshot_to, 0,
+		  "write the VM into this file, for --peer to restore, in place of moving it", "FILE" },
+		{ "snapshot-from", 0, POPT_ARG_STRING, &options->snapshot_from, 0,
+		  "serve the VM that is in this file, in place of a VMM's", "FILE" },
+		{ "snapshot-writer", 0, POPT_ARG_STRING, &options->snapshot_writer, 0,
+		  "public key of the host that wrote it", "FILE" },
+		{ "snapshot-root", 0, POPT_ARG_STRING, &options->snapshot_root, 0,
+		  "what its writer said at the end: it is this one and no older one", "HEX" },
+		{ "allow-rollback", 0, POPT_ARG_NONE, &options->allow_rollback, 0,
+		  "restore it though nothing says that it is the last one", NULL },
 		POPT_TABLEEND
 	};
 

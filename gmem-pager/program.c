@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <sodium.h>
 
@@ -10,6 +11,7 @@
 #include "program.h"
 #include "sandbox/sandbox.h"
 #include "secmem.h"
+#include "snapshot/writer.h"
 
 /* Before anything of the move: what cannot be listened on is found out here.  Logs. */
 static int open_control(const struct options *options, struct service_config *service, struct notify *notify)
@@ -39,12 +41,14 @@ static void name_session(const struct options *options, const struct session_con
 
 static struct sandbox_config describe_sandbox(const struct options *options, enum attest_role role)
 {
-	const uint16_t port = (uint16_t)atoi(strrchr(options->address, ':') + 1);	/* was checked to be one */
+	/* Was checked to be one. */
+	const uint16_t port = options->address != NULL ? (uint16_t)atoi(strrchr(options->address, ':') + 1) : 0;
 	struct sandbox_config config = {
 		.stages = options->sandbox, .user = options->user,
 		.state_dir = options->state_dir != NULL ? options->state_dir : SESSION_STATE_DIR,
 		.sockets = { options->socket_path, options->control_path, options->status_path },
 		.evidence = options->files.evidence, .tpm_tcti = options->files.tpm_tcti,
+		.snapshot = options->snapshot_to,
 	};
 
 	if (role == ATTEST_RESPONDER)
@@ -67,7 +71,59 @@ struct run {
 	struct sandbox_config sandbox_config;
 	struct sandbox sandbox;
 	int listen_fd;
+	int snapshot_fd;			/* -1: none, or the reader's */
+	struct snapfile_writer *writer;
+	struct snapfile_reader *reader;
+	struct snapfile_wanted wanted;
+	char root_hex[2 * SNAPFILE_ROOT_LEN + 1];
 };
+
+/* Made or opened by who starts the program; what is in it is looked at once it is sealed. */
+static int open_snapshot(struct run *run)
+{
+	const struct sandbox *sandbox = &run->sandbox;
+	char error[SNAPFILE_READ_ERROR_LEN] = "";
+	int r = 0;
+
+	if (run->options->mode == OPTIONS_SUSPEND) {
+		r = snapfile_writer_open(run->options->snapshot_to, &run->writer, error);
+		if (r == 0 && sandbox->become)
+			r = snapfile_writer_give(run->writer, sandbox->who.uid, sandbox->who.gid, error);
+		run->config.suspend = run->writer;
+	} else if (run->options->mode == OPTIONS_RESTORE) {
+		r = options_load_wanted(run->options, &run->config, &run->wanted);
+		if (r == 0)
+			r = snapfile_reader_open(run->options->snapshot_from, &run->snapshot_fd, error);
+	}
+	if (error[0] != '\0')
+		log_error("%s", error);
+	return r;
+}
+
+/* The side sees it by its config. */
+static int read_snapshot(struct run *run)
+{
+	char error[SNAPFILE_READ_ERROR_LEN] = "";
+	int r;
+
+	if (run->options->mode != OPTIONS_RESTORE)
+		return 0;
+	r = snapfile_reader_new(run->snapshot_fd, &run->wanted, &run->reader, error);
+	if (r < 0) {
+		log_error("%s", error);
+		return r;
+	}
+	run->snapshot_fd = -1;
+	run->config.restore = run->reader;
+	sodium_bin2hex(run->root_hex, sizeof(run->root_hex), snapfile_reader_root(run->reader), SNAPFILE_ROOT_LEN);
+	run->names.snapshot_root = run->root_hex;
+	run->names.may_be_old = snapfile_reader_may_be_old(run->reader);
+	log_info("the snapshot %s is whole, root %s", run->options->snapshot_from, run->root_hex);
+	if (run->names.may_be_old)
+		log_warn("--allow-rollback: the snapshot MAY BE AN OLD ONE; what the guest did after it is undone, and what "
+			 "it has revoked or used up since is there again");
+	return 0;
+}
 
 /* Everything that is in a file or a unix socket; from here on no other file is opened than records. */
 static int open_all(struct run *run)
@@ -81,12 +137,14 @@ static int open_all(struct run *run)
 			log_error("cannot find out which boot this is: %s", strerror(-r));
 	}
 	if (r == 0)
+		r = open_snapshot(run);
+	if (r == 0)
 		r = open_control(options, &run->service, &run->notify);
 	if (r < 0)
 		return r;
 	name_session(options, &run->config, run->program->ops->name, run->ticket_hex, &run->names);
 	run->service.names = &run->names;
-	return service_listen(options->socket_path, &run->listen_fd);
+	return options->socket_path != NULL ? service_listen(options->socket_path, &run->listen_fd) : 0;
 }
 
 /* The first call of nng, and the side that this program is. */
@@ -118,6 +176,8 @@ static int set_up(struct run *run)
 		r = make_side(run);
 	if (r == 0)
 		r = sandbox_seal(&run->sandbox, error);
+	if (r == 0)
+		r = read_snapshot(run);
 	if (error[0] != '\0')
 		log_error("%s", error);
 	if (r == 0)
@@ -130,6 +190,7 @@ static int serve(const struct program *program, struct options *options)
 {
 	struct run run = {
 		.program = program, .options = options, .notify = { .fd = -1 }, .listen_fd = -1,
+		.snapshot_fd = -1,
 		.service = { .ops = program->ops, .open_backend = backend_kvm_new, .open_uffd = backend_uffd_new },
 	};
 	int code = SERVICE_EXIT_SETUP;
@@ -139,10 +200,16 @@ static int serve(const struct program *program, struct options *options)
 		run.service.socket_path = options->socket_path;
 		run.service.listen_fd = &run.listen_fd;
 		code = service_run(&run.service);
+		if (code == SERVICE_EXIT_COMPLETE && program->farewell != NULL)
+			program->farewell(run.service.opaque);
 	}
 	service_unlisten(options->socket_path, run.listen_fd);
 	if (run.service.opaque != NULL)
 		program->free(run.service.opaque);
+	snapfile_writer_free(run.writer);
+	snapfile_reader_free(run.reader);
+	if (run.snapshot_fd >= 0)
+		close(run.snapshot_fd);
 	hub_free(run.service.hub);
 	notify_close(&run.notify);
 	if (run.keypair != NULL)
@@ -156,6 +223,8 @@ int program_main(const struct program *program, int argc, const char **argv)
 	int code = SERVICE_EXIT_SETUP;
 	int r = options_parse(&options, program->role, argc, argv);
 
+	if (r == 0)
+		program += options.mode;
 	if (r == 0 && log_init(program->ops->name, options.log_spec, options.log_json) < 0) {
 		fprintf(stderr, "%s: --log takes error, warn, info or debug, and a file that can be written\n",
 			program->ops->name);

@@ -12,8 +12,11 @@ struct program {
 	int (*make)(const struct session_config *config, void **ret_side, struct session **ret_session,
 		    char *ret_error, size_t error_len);
 	void (*free)(void *side);
+	/* On stdout, after a session that is COMPLETE; may be NULL. */
+	void (*farewell)(const void *side);
 };
 
+/* @program: one for each enum options_mode that the options of its role can lead to. */
 int program_main(const struct program *program, int argc, const char **argv);
 
 #endif

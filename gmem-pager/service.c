@@ -268,7 +268,8 @@ int service_run(const struct service_config *config)
 
 	states_init(&service.incoming);
 	if (open_fds(&service) == 0) {
-		log_info("%s: waiting for a VMM on %s", config->ops->name, config->socket_path);
+		if (config->socket_path != NULL)
+			log_info("%s: waiting for a VMM on %s", config->ops->name, config->socket_path);
 		serve_all(&service);
 		code = exit_code(&service);
 	}

@@ -36,7 +36,7 @@ struct service_ops {
 	int (*start)(void *opaque, struct states *states, char *ret_error, size_t error_len);
 	int (*run)(void *opaque);	/* pager */
 	const struct states *(*states)(void *opaque);	/* pager, from STARTED on */
-	void (*tick)(void *opaque);	/* pager; may be NULL */
+	void (*tick)(void *opaque);	/* may be NULL */
 	void (*progress)(void *opaque, struct gmem_progress *ret_progress);
 	void (*stop)(void *opaque);
 	const struct desk_ops *desk;	/* may be NULL if there is neither hub nor notify */
@@ -50,7 +50,7 @@ struct service_config {
 	/* As backend_uffd_new(); NULL: no such VM is taken. */
 	int (*open_uffd)(const struct backend_uffd_setup *setup, struct backend **ret_backend, char *ret_error,
 			 size_t error_len);
-	const char *socket_path;
+	const char *socket_path;	/* NULL: there is no VMM, and listen_fd is of -1 */
 	const int *listen_fd;		/* of service_listen(), which is the caller's still; NULL: service_run() makes one */
 	int linger_ms;		/* how long to answer the VMM's questions after the end */
 	struct hub *hub;		/* borrowed, open and not started; NULL: no control sockets */

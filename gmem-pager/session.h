@@ -37,6 +37,9 @@
 #define SESSION_STATE_DIR "/var/lib/gmem"	/* if no other one is named */
 #define SESSION_ABORTED_HERE "the move was aborted here before the guest ran"	/* what a destination says of it */
 
+struct snapfile_reader;
+struct snapfile_writer;
+
 struct session_config {
 	const struct transport_ops *transport;
 	const char *address;			/* numeric host and port */
@@ -58,6 +61,9 @@ struct session_config {
 	uint32_t window_pages;			/* pager: pages asked for around a fault, 1 to URGENT_MAX_RUN */
 	uint64_t credit_bytes;			/* pager: bulk bytes under way, at least CREDIT_MIN */
 	uint64_t background_limit;		/* source: bytes a second of the bulk stream; 0: no limit */
+	uint64_t incarnation;			/* of a signed ticket; 0: a bare id */
+	struct snapfile_writer *suspend;	/* source: write the VM into it, there is no pager; borrowed */
+	struct snapfile_reader *restore;	/* source: serve what is in it, there is no VMM; borrowed */
 };
 
 /* Defaults for everything that is not named by the user. */
@@ -146,6 +152,9 @@ int session_check_attach(const struct session *session, char *ret_error, size_t 
 
 /* Start the control thread: connect, then serve the control lane. */
 int session_connect(struct session *session);
+
+/* Without a peer to dial: burn the ticket.  On failure a sentence. */
+int session_begin(struct session *session, char *ret_error, size_t error_len);
 
 /*
  * Owner's thread: end the control thread and close the link.  If the move has

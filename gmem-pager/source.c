@@ -372,6 +372,17 @@ bool source_claim(struct source *source, uint64_t index)
 	return (atomic_fetch_or(&source->sent[index / 64], bit) & bit) == 0;
 }
 
+static void end_unread(struct source *source, uint32_t n_pages, int status)
+{
+	struct backend *backend = source->guest->backend;
+	char why[SESSION_ERROR_LEN] = "";
+
+	if (backend->ops->explain != NULL)
+		backend->ops->explain(backend, why, sizeof(why));
+	session_end(&source->session, SESSION_LOCAL, status, "cannot read %u pages: %s", n_pages,
+		    why[0] != '\0' ? why : strerror(-status));
+}
+
 int source_send_run(struct source *source, enum attest_lane id, uint64_t index, uint32_t n_pages, uint8_t *body,
 		    uint32_t *ret_body_len)
 {
@@ -387,7 +398,7 @@ int source_send_run(struct source *source, enum attest_lane id, uint64_t index, 
 	r = guest_read(source->guest, manifest, index, n_pages, body, &record.body_len);
 	if (r < 0) {
 		log_debug("%u pages at GFN 0x%llx cannot be read", n_pages, (unsigned long long)record.gfn);
-		session_end(&source->session, SESSION_LOCAL, r, "cannot read %u pages: %s", n_pages, strerror(-r));
+		end_unread(source, n_pages, r);
 		return -ECANCELED;
 	}
 	stats_add(id == ATTEST_LANE_URGENT ? &stats->pages_demand : &stats->pages_background, n_pages);

@@ -181,6 +181,18 @@ static struct json_object *evidence(const struct report_names *names)
 	return object;
 }
 
+static struct json_object *restored(const struct report_names *names)
+{
+	struct json_object *object;
+
+	if (names->snapshot_root == NULL)
+		return NULL;
+	object = json_object_new_object();
+	add_text(object, "root", names->snapshot_root);
+	add_flag(object, "may_be_old", names->may_be_old);
+	return object;
+}
+
 static struct json_object *times(const struct snapshot *snapshot)
 {
 	struct json_object *object = json_object_new_object();
@@ -218,6 +230,7 @@ struct json_object *report_status(const struct report_names *names, const struct
 	add_number(object, "age_ms", now_us > snapshot->taken_us ? (now_us - snapshot->taken_us) / 1000u : 0);
 	add_text(object, "sandbox", names->sandbox);
 	json_object_object_add(object, "evidence", evidence(names));
+	json_object_object_add(object, "snapshot", restored(names));
 	json_object_object_add(object, "peer", peer(snapshot));
 	json_object_object_add(object, "pages", pages(snapshot));
 	json_object_object_add(object, "rates", rates(snapshot));

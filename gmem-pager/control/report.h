@@ -13,6 +13,8 @@ struct report_names {
 	const char *ticket_hex;		/* 64 digits */
 	const char *evidence;		/* kind of this side's: "pinned-key", "software", "tsm", "tpm" */
 	const char *sandbox;		/* the stages that are on, "off"; NULL: not known */
+	const char *snapshot_root;	/* of the one that is restored, 64 digits; NULL: none is */
+	bool may_be_old;		/* nothing says that it is the last one of its VM */
 	bool gives_software;		/* this side proves nothing about its machine */
 	bool takes_software;		/* the policy believes such evidence of the other side */
 };

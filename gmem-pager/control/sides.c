@@ -2,6 +2,7 @@
 #include "../coverage.h"
 #include "../pager.h"
 #include "../source.h"
+#include "../suspend.h"
 #include "sides.h"
 
 static void progress_of_pager(void *opaque, struct gmem_progress *ret_progress)
@@ -48,10 +49,24 @@ static uint32_t map_of_source(void *opaque, uint32_t n_cells, uint8_t *ret_cells
 	return coverage_source(opaque, n_cells, ret_cells);
 }
 
+static void progress_of_suspend(void *opaque, struct gmem_progress *ret_progress)
+{
+	suspend_progress(opaque, ret_progress);
+}
+
+static uint32_t map_of_suspend(void *opaque, uint32_t n_cells, uint8_t *ret_cells)
+{
+	return suspend_map(opaque, n_cells, ret_cells);
+}
+
 const struct desk_ops sides_pager = {
 	.progress = progress_of_pager, .look = look_at_pager, .pause = pause_pager, .map = map_of_pager,
 };
 
 const struct desk_ops sides_source = {
 	.progress = progress_of_source, .look = look_at_source, .map = map_of_source,
+};
+
+const struct desk_ops sides_suspend = {
+	.progress = progress_of_suspend, .look = look_at_source, .map = map_of_suspend,
 };

@@ -60,6 +60,10 @@ int sandbox_check_files(const struct sandbox *sandbox, char *ret_error)
 			return sandbox_fail(ret_error, -errno, "user %u cannot remove its socket %s at the end: %s; give the "
 					    "folder to that user", uid, config->sockets[i], strerror(errno));
 	}
+	if (config->snapshot != NULL &&
+	    (folder_of(config->snapshot, folder) < 0 || access(folder, W_OK | X_OK) < 0))
+		return sandbox_fail(ret_error, -errno, "user %u cannot give the snapshot %s its name at the end: %s; give the "
+				    "folder to that user", uid, config->snapshot, strerror(errno));
 	return 0;
 }
 
@@ -83,6 +87,8 @@ static int allow_all(const struct sandbox *sandbox, const struct landlock *landl
 	for (i = 0; i < SANDBOX_MAX_SOCKETS && r == 0; i++)
 		if (config->sockets[i] != NULL && folder_of(config->sockets[i], folder) == 0)
 			r = sandbox_allow_path(landlock, folder, LANDLOCK_FS_REMOVE_FILE, ret_error);
+	if (r == 0 && config->snapshot != NULL && folder_of(config->snapshot, folder) == 0)
+		r = sandbox_allow_path(landlock, folder, LANDLOCK_FS_MAKE_REG | LANDLOCK_FS_REMOVE_FILE, ret_error);
 	if (r == 0 && access(CPUS, R_OK) == 0)
 		r = sandbox_allow_path(landlock, CPUS, LANDLOCK_FS_READ_FILE, ret_error);
 	if (r == 0)

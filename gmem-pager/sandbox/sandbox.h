@@ -44,6 +44,7 @@ struct sandbox_config {
 	const char *user;			/* NULL: stay who we are */
 	const char *state_dir;
 	const char *sockets[SANDBOX_MAX_SOCKETS];	/* paths, to remove at the end; NULL: none */
+	const char *snapshot;			/* path of a file that gets its name at the end; NULL: none */
 	const char *evidence;			/* "tsm" and "tpm" open files at each handshake; NULL: none of them */
 	const char *tpm_tcti;			/* NULL: tpm2-tss' own choice */
 	uint16_t bind_port, connect_port;	/* TCP, 0: none */

@@ -95,6 +95,8 @@ static bool has_required(struct json_object *list, struct json_object *value)
 {
 	size_t i;
 
+	if (!json_object_is_type(value, json_type_object))
+		return true;
 	for (i = 0; i < json_object_array_length(list); i++)
 		if (!json_object_object_get_ex(value, json_object_get_string(json_object_array_get_idx(list, i)), NULL))
 			return false;

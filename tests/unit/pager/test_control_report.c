@@ -108,6 +108,29 @@ static void test_the_schema(void)
 	json_object_put(root);
 }
 
+/* A source that restores says which snapshot, and whether it may be an old one. */
+static void test_a_restore(void)
+{
+	static const char hex[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+	struct json_object *root = json_object_from_file(SCHEMA), *value, *restored;
+	struct report_names names = plain;
+	struct snapshot snapshot = pager();
+	char where[128] = "";
+
+	value = report_status(&names, &snapshot, 0);
+	CU_ASSERT_PTR_NULL(json_object_object_get(value, "snapshot"));
+	json_object_put(value);
+	names.snapshot_root = hex;
+	names.may_be_old = true;
+	value = report_status(&names, &snapshot, 0);
+	CU_ASSERT_TRUE(json_schema_fits(root, json_schema_def(root, "status"), value, where));
+	restored = json_object_object_get(value, "snapshot");
+	CU_ASSERT_STRING_EQUAL(json_object_get_string(json_object_object_get(restored, "root")), hex);
+	CU_ASSERT_TRUE(json_object_get_boolean(json_object_object_get(restored, "may_be_old")));
+	json_object_put(value);
+	json_object_put(root);
+}
+
 /* A field that is there and not in the schema, or the other way round, is seen. */
 static void test_the_schema_is_strict(void)
 {
@@ -263,6 +286,7 @@ static void test_metrics_are_documented(void)
 
 static const struct check checks[] = {
 	{ "the schema", test_the_schema },
+	{ "a restore", test_a_restore },
 	{ "the schema is strict", test_the_schema_is_strict },
 	{ "warnings", test_warnings },
 	{ "advice", test_advice },

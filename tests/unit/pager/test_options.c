@@ -187,6 +187,69 @@ static void test_config_is_refused(void)
 	unlink(config);
 }
 
+#define ROOT "0123456789abcdef0123456789ABCDEF0123456789abcdef0123456789abcdef"
+#define NO_SOCKET "--key /nonexistent/k --peer /nonexistent/p --ticket /nonexistent/t"
+#define FROM "--connect 127.0.0.1:7000 --snapshot-from /nonexistent/f "
+
+static void expect_from(const char *options, const char *sentence)
+{
+	char line[512];
+
+	snprintf(line, sizeof(line), FROM "%s", options);
+	CU_ASSERT_EQUAL(run_with(GMEM_SOURCE, line, NO_SOCKET), 1);
+	CHECK_CONTAINS(output, sentence);
+}
+
+static void test_snapshot_to(void)
+{
+	static const char *const bad[][2] = {
+		{ "--connect 127.0.0.1:7000", "--connect: a VM goes to a pager or, by --snapshot-to, into a file" },
+		{ "--background-limit 1M", "--background-limit: a snapshot is written as fast as" },
+		{ "--policy /nonexistent/p", "a file shows no evidence and judges none" },
+		{ "--evidence tsm", "a file shows no evidence and judges none" },
+		{ "--snapshot-from /nonexistent/f", "--snapshot-to: goes without --snapshot-from" },
+		{ "--snapshot-root " ROOT, "go with --snapshot-from" }, { "--allow-rollback", "go with --snapshot-from" },
+		{ "--snapshot-writer /nonexistent/w", "go with --snapshot-from" },
+	};
+	char line[512];
+	size_t i;
+
+	CU_ASSERT_EQUAL(run(GMEM_SOURCE, "--snapshot-to /nonexistent/f"), 1);
+	CHECK_CONTAINS(output, "cannot load the key pair");
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		snprintf(line, sizeof(line), "--snapshot-to /nonexistent/f %s", bad[i][0]);
+		CU_ASSERT_EQUAL(run(GMEM_SOURCE, line), 1);
+		CHECK_CONTAINS(output, bad[i][1]);
+	}
+	CU_ASSERT_EQUAL(run_with(GMEM_SOURCE, "--snapshot-to /nonexistent/f", NO_SOCKET), 1);
+	CHECK_CONTAINS(output, "missing options");
+	CU_ASSERT_EQUAL(run(GMEM_PAGER, "--listen 127.0.0.1:7000 --snapshot-to /nonexistent/f"), 1);
+	CHECK_CONTAINS(output, "unknown option");
+}
+
+static void test_snapshot_from(void)
+{
+	expect_from("--snapshot-writer /nonexistent/w --snapshot-root " ROOT, "cannot load the key pair");
+	expect_from("--snapshot-writer /nonexistent/w --allow-rollback", "cannot load the key pair");
+	expect_from("--snapshot-writer /nonexistent/w --issuer /nonexistent/i", "cannot load the key pair");
+	expect_from("--snapshot-root " ROOT, "--snapshot-from: needs --snapshot-writer");
+	expect_from("--snapshot-writer /nonexistent/w", "--snapshot-from: needs --snapshot-root");
+	expect_from("--snapshot-writer /nonexistent/w --snapshot-root " ROOT "0", "--snapshot-root: takes 64 hex digits");
+	expect_from("--snapshot-writer /nonexistent/w --snapshot-root 12", "--snapshot-root: takes 64 hex digits");
+	expect_from("--snapshot-writer /nonexistent/w --snapshot-root ''", "--snapshot-root: takes 64 hex digits");
+	expect_from("--snapshot-writer /nonexistent/w --snapshot-root x" ROOT, "--snapshot-root: takes 64 hex digits");
+	expect_from("--snapshot-writer /nonexistent/w --snapshot-root " ROOT " --allow-rollback",
+		    "--allow-rollback: goes without --snapshot-root");
+	expect_from("--snapshot-writer /nonexistent/w --snapshot-root " ROOT " --socket /nonexistent/s",
+		    "--socket: with --snapshot-from there is no VMM");
+	CU_ASSERT_EQUAL(run_with(GMEM_SOURCE, "--snapshot-from /nonexistent/f --snapshot-writer /nonexistent/w --allow-rollback",
+				 NO_SOCKET), 1);
+	CHECK_CONTAINS(output, "missing options");
+	CU_ASSERT_EQUAL(run(GMEM_SOURCE, "--help"), 0);
+	CHECK_CONTAINS(output, "--snapshot-to=FILE");
+	CHECK_CONTAINS(output, "--snapshot-from=FILE");
+}
+
 static const struct check checks[] = {
 	{ "a limit of the background stream", test_background_limit },
 	{ "gmem-pager has none", test_pager_has_none },
@@ -194,6 +257,8 @@ static const struct check checks[] = {
 	{ "the log's format", test_log_format },
 	{ "options from a file", test_config_is_taken },
 	{ "options from a file that are wrong", test_config_is_refused },
+	{ "a snapshot's writing", test_snapshot_to },
+	{ "a snapshot's restoring", test_snapshot_from },
 	{ NULL, NULL },
 };
 
