@@ -51,7 +51,7 @@ struct backend_event {
 struct backend;
 
 struct backend_ops {
-	const char *name;
+	const char *name;	/* "kvm", "uffd"; lives as long as the program */
 	/* extract() and populate() take shared pages too: nobody maps them here, mark_present() is never called. */
 	bool shared_too;
 	/* Source.  -EBUSY: a vCPU is running; -EALREADY: frozen by somebody. */

@@ -186,6 +186,7 @@ void ctl_render_status(struct json_object *status, FILE *file)
 		ctl_render_get(status, "program"), ctl_render_get(status, "role"));
 	fprintf(file, "%-11s %s; state %s: %s\n", "phase", ctl_render_get(status, "phase"),
 		ctl_render_get(status, "state"), ctl_render_get(status, "meaning"));
+	text_line("backend", ctl_render_get(status, "backend"), file);
 	text_line("sandbox", ctl_render_get(status, "sandbox"), file);
 	text_line("evidence", ctl_render_get(status, "evidence.own"), file);
 	text_line("WARNING", ctl_render_get(status, "evidence.warning"), file);

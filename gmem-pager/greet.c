@@ -7,7 +7,9 @@
  * keeps nobody waiting.  At most GREET_MAX_GUESTS at a time; more are closed.
  *
  * A control connection runs a handshake; the first one that ends well makes the
- * link's channel, later ones are closed.  Who proves another static key than the
+ * link's channel, later ones are closed.  But a source dials one link at a time: one
+ * that comes before all lanes of the first are bound has given that up, and nobody
+ * reads here who would see it closed.  So does this side.  Who proves another static key than the
  * one that is named gets no evidence and is closed: one key exchange is all that
  * he costs, and one of them is worked on at a time.  The other lanes name the session in
  * their preamble, which only its peers and who sees their packets know, and must
@@ -154,8 +156,11 @@ static int greet_control(struct guest_slot *slot, char *ret_error, size_t error_
 		set_fatal(party, r, ret_error);
 	else if (r == -EKEYREJECTED)
 		count_stranger(party);
-	if (r == 0)
+	if (r == 0) {
 		r = publish_channel(party->link, handshake);
+		if (r == -EBUSY)
+			atomic_store(&party->broken, true);	/* it is the named peer again, and will try once more */
+	}
 	attest_handshake_free(handshake);
 	if (r == 0)
 		r = claim_lane(slot, ATTEST_LANE_CONTROL);

@@ -60,6 +60,7 @@ int guest_new(struct backend *backend, const struct gmem_region *regions, size_t
 		return r;
 	}
 	guest->backend = backend;
+	guest->backend_name = backend->ops->name;
 	*ret_guest = guest;
 	return 0;
 }

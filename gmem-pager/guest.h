@@ -27,6 +27,7 @@
 
 struct guest {
 	struct backend *backend;		/* owned; NULL after guest_close_backend() */
+	const char *backend_name;		/* stays after that */
 	struct manifest *layout;		/* regions alone */
 	uint8_t *shared[GMEM_MAX_REGIONS];	/* mappings, NULL if the region has none or the backend needs none */
 	pthread_mutex_t fill_lock;		/* shared pages: test, copy, mark */

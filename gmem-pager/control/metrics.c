@@ -98,6 +98,15 @@ static void faults(struct page *page, const struct snapshot *snapshot)
 	say(page, "gmem_fault_latency_seconds_count{%s} %" PRIu64 "\n", page->labels, snapshot->n_latencies);
 }
 
+/* By the custom for what is no number: always 1, and the label says it. */
+static void backend(struct page *page, const struct snapshot *snapshot)
+{
+	if (snapshot->side.backend == NULL)
+		return;
+	head(page, "backend_info", "gauge", "1; the label says how pages get into the guest and out of it.");
+	say(page, "gmem_backend_info{%s,backend=\"%s\"} 1\n", page->labels, snapshot->side.backend);
+}
+
 static void watches(struct page *page, const struct snapshot *snapshot)
 {
 	enum watch_for what;
@@ -117,6 +126,7 @@ size_t metrics_print(const struct report_names *names, const struct snapshot *sn
 		 snapshot->role == GMEM_ROLE_SOURCE ? "source" : "destination");
 	phases(&page, snapshot);
 	links(&page, snapshot);
+	backend(&page, snapshot);
 	pages(&page, snapshot);
 	faults(&page, snapshot);
 	watches(&page, snapshot);

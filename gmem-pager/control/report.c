@@ -228,6 +228,7 @@ struct json_object *report_status(const struct report_names *names, const struct
 	add_text(object, "error", snapshot->error);
 	add_text(object, "advice", report_advice(snapshot));
 	add_number(object, "age_ms", now_us > snapshot->taken_us ? (now_us - snapshot->taken_us) / 1000u : 0);
+	add_text(object, "backend", snapshot->side.backend);
 	add_text(object, "sandbox", names->sandbox);
 	json_object_object_add(object, "evidence", evidence(names));
 	json_object_object_add(object, "snapshot", restored(names));

@@ -10,11 +10,17 @@ static void progress_of_pager(void *opaque, struct gmem_progress *ret_progress)
 	pager_progress(opaque, ret_progress);
 }
 
+static const char *backend_of(const struct guest *guest)
+{
+	return guest != NULL ? guest->backend_name : NULL;
+}
+
 /* After progress_of_pager(): n_missing is of this moment. */
 static void look_at_pager(void *opaque, struct snapshot_side *ret_side)
 {
 	struct pager *pager = opaque;
 
+	ret_side->backend = backend_of(pager->guest);
 	ret_side->n_waiting = atomic_load_explicit(&pager->wanted.n_waiting, memory_order_relaxed);
 	ret_side->oldest_us = atomic_load_explicit(&pager->wanted.oldest_us, memory_order_relaxed);
 	ret_side->paused = credit_is_paused(&pager->credit);
@@ -37,11 +43,12 @@ static void progress_of_source(void *opaque, struct gmem_progress *ret_progress)
 	source_progress(opaque, ret_progress);
 }
 
-/* What a source knows is in the session. */
+/* What else a source knows is in the session. */
 static void look_at_source(void *opaque, struct snapshot_side *ret_side)
 {
-	(void)opaque;
-	(void)ret_side;
+	const struct source *source = opaque;
+
+	ret_side->backend = backend_of(source->guest);
 }
 
 static uint32_t map_of_source(void *opaque, uint32_t n_cells, uint8_t *ret_cells)

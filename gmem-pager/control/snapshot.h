@@ -18,6 +18,7 @@
 
 /* What the two sides know beside the session; each fills what it has. */
 struct snapshot_side {
+	const char *backend;	/* its name, of static storage; NULL: no VM was handed over yet */
 	uint64_t n_waiting;
 	uint64_t oldest_us;
 	bool can_pause;

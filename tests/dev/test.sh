@@ -61,6 +61,27 @@ test_uapi() {
 	test_one "include/uapi is what the patched kernel exports" "$kscripts/headers" --verify
 }
 
+# The last line that it says: its numbers.
+test_numbers() {
+	test_one "$@"
+	tail -n1 "$step_log" | sed 's/^/     /'
+}
+
+# Much at a time, or often: some minutes each, and in no other part.
+test_load() {
+	local build_dir programs=()
+
+	user_build plain
+	programs=("$build_dir"/gmem-pager/gmem-{keygen,source,pager} "$build_dir/docs/examples/example-vmm")
+	test_numbers "64 moves at the same time" "$dev_top/tests/load/pairs.py" --pairs 64 "${programs[@]}"
+	user_build asan
+	ASAN_OPTIONS=detect_leaks=1:quarantine_size_mb=16 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+		test_numbers "10,000 lost connections (asan)" "$build_dir/tests/load/reconnects" --count 10000 --moves 32
+	user_build tsan
+	TSAN_OPTIONS=halt_on_error=1:suppressions=$dev_top/tests/dev/tsan.supp \
+		test_numbers "10,000 lost connections (tsan)" "$build_dir/tests/load/reconnects" --count 10000 --moves 32
+}
+
 # A directory for this run's test hosts; they end with this process.
 beds_init() {
 	[ -n "${BED_DIR:-}" ] && [ "${bed_own:-}" = 1 ] && return
@@ -151,13 +172,13 @@ dev_test() {
 		--mutations)
 			mutations=all
 			case ${1:-} in
-			''|-*|unit|uapi|kernel|integration|moves|faults) ;;
+			''|-*|unit|uapi|kernel|integration|load|moves|faults) ;;
 			*)
 				compgen -G "$mutations_dir/$1.patch" >/dev/null || die "test: no such mutation: $1 (they are in tests/kernel/mutations)."
 				mutations=$1
 				shift ;;
 			esac ;;
-		unit|uapi|kernel|integration) parts+=("$p") ;;
+		unit|uapi|kernel|integration|load) parts+=("$p") ;;
 		moves|faults) parts+=("long:$p") ;;
 		-*) die "test: unknown option $p (./dev help)." ;;
 		*)
@@ -172,6 +193,7 @@ dev_test() {
 	for p in "${parts[@]}"; do
 		case $p in
 		unit) test_unit ;;
+		load) test_load ;;
 		uapi) kernel_need gmem; test_uapi ;;
 		kernel) if [ -n "$mutations" ]; then test_mutations "$mutations"; else test_kernel; fi ;;
 		integration) test_integration '*' ;;

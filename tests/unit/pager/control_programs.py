@@ -88,6 +88,7 @@ def check_program(directory, program, ctl, ticket):
     shown = json.loads(run(ctl, "status", "--json", "--socket", status).stdout)["status"]
     check(shown["program"] == os.path.basename(program) and shown["phase"] == "idle", f"status: {shown}")
     check(shown["session"] == ticket[:8] and shown["evidence"]["own"] == "pinned-key", "session and evidence")
+    check(shown["backend"] is None, f"a backend before there is a VMM: {shown['backend']}")
     check(ticket[8:] not in json.dumps(shown), "the whole ticket id is shown")
     check(run(ctl, "pause", ticket, "--socket", status).returncode == 2, "pause by the status socket")
     check(run(ctl, "limit", "0" * 8, "64K", "--socket", control).returncode == 4, "another session")

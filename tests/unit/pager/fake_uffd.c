@@ -100,7 +100,7 @@ static void fake_close(struct backend *backend)
 }
 
 static const struct backend_ops ops = {
-	.name = "uffd in a test",
+	.name = "uffd",
 	.shared_too = true,
 	.freeze = fake_freeze,
 	.thaw = fake_thaw,

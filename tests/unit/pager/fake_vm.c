@@ -214,7 +214,7 @@ static void fake_close(struct backend *backend)
 }
 
 static const struct backend_ops fake_ops = {
-	.name = "fake",
+	.name = "kvm",	/* in whose place it is */
 	.freeze = fake_freeze,
 	.thaw = fake_thaw,
 	.extract = fake_extract,

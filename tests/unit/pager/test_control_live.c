@@ -209,6 +209,8 @@ static void test_a_whole_move_is_seen(void)
 									     "phase")), "running");
 	CU_ASSERT_STRING_EQUAL(json_object_get_string(json_object_object_get(json_object_object_get(answer, "status"),
 									     "state")), "RUNNING");
+	CU_ASSERT_STRING_EQUAL(json_object_get_string(json_object_object_get(json_object_object_get(answer, "status"),
+									     "backend")), "kvm");
 	CU_ASSERT_EQUAL(json_object_get_uint64(member(answer, "pages", "total")), N_PRIVATE + N_SHARED);
 	CU_ASSERT_EQUAL(json_object_get_uint64(member(answer, "pages", "missing")) +
 			json_object_get_uint64(member(answer, "pages", "present")), N_PRIVATE + N_SHARED);
@@ -222,6 +224,8 @@ static void test_a_whole_move_is_seen(void)
 	CU_ASSERT_TRUE(json_schema_fits(root, json_schema_def(root, "answer"), answer, where));
 	CU_ASSERT_EQUAL(json_object_get_uint64(member(answer, "stream", "limit_bytes_per_s")), LIMIT_MIN);
 	CU_ASSERT_PTR_NULL(member(answer, "pages", "present"));
+	CU_ASSERT_STRING_EQUAL(json_object_get_string(json_object_object_get(json_object_object_get(answer, "status"),
+									     "backend")), "kvm");
 	json_object_put(answer);
 	expect_ok(ask(rig->source.control, "{\"verb\":\"limit\",\"session\":\"%.8s\",\"bytes_per_s\":0}", rig->ticket));
 	expect_ok(ask(rig->source.status, "{\"verb\":\"wait\"}"));

@@ -21,7 +21,7 @@ static struct snapshot pager(void)
 			.pages_background = 360, .pages_zero = 9, .pages_shared = 8, .pages_duplicate = 7, .bytes_wire = 123456,
 			.fault_latency_us = { 1, 2, 3, 4 }, .cipher = "aes256gcm", .link = GMEM_LINK_UP, .n_resumed = 2,
 		},
-		.side = { .n_waiting = 3, .can_pause = true, .has_missing = true, .n_missing = 600 },
+		.side = { .backend = "kvm", .n_waiting = 3, .can_pause = true, .has_missing = true, .n_missing = 600 },
 		.n_faults = 11, .n_requests = 10, .n_converted = 1, .n_latencies = 6, .latency_sum_us = 2500000,
 		.bytes_per_s = 1 << 20, .pages_per_s = 200, .has_left = true, .left_ms = 3000, .good_time = 1795435200,
 		.good_ms = 20, .resume_ms = 300000, .waits_for = WATCH_DEMAND, .waits_ms = 12000, .stalled = true,
@@ -39,7 +39,7 @@ static struct snapshot source(void)
 
 	snapshot.role = GMEM_ROLE_SOURCE;
 	snapshot.state = ATTEST_STATE_GIVEN;
-	snapshot.side = (struct snapshot_side){ .n_waiting = 0 };
+	snapshot.side = (struct snapshot_side){ .backend = "uffd" };
 	snapshot.has_limit = true;
 	snapshot.limit = 65536;
 	snapshot.limited_by = 7;
@@ -231,6 +231,7 @@ static void test_metrics(void)
 	CU_ASSERT_EQUAL(text[len - 1], '\n');
 	CHECK_CONTAINS(text, "\ngmem_phase{session=\"abcdef01\",role=\"destination\",phase=\"running\"} 1\n");
 	CHECK_CONTAINS(text, "\ngmem_phase{session=\"abcdef01\",role=\"destination\",phase=\"complete\"} 0\n");
+	CHECK_CONTAINS(text, "\ngmem_backend_info{session=\"abcdef01\",role=\"destination\",backend=\"kvm\"} 1\n");
 	CHECK_CONTAINS(text, "\ngmem_pages_missing{session=\"abcdef01\",role=\"destination\"} 600\n");
 	CHECK_CONTAINS(text, "lane=\"demand\"} 40\n");
 	CHECK_CONTAINS(text, "le=\"0.000001\"} 0\n");
@@ -245,8 +246,12 @@ static void test_metrics(void)
 	metrics_print(&soft, &snapshot, text);
 	CHECK_CONTAINS(text, "gmem_stream_limit_bytes_per_second{session=\"abcdef01\",role=\"source\"} 65536\n");
 	CHECK_CONTAINS(text, "gmem_software_evidence{session=\"abcdef01\",role=\"source\"} 1\n");
+	CHECK_CONTAINS(text, "\ngmem_backend_info{session=\"abcdef01\",role=\"source\",backend=\"uffd\"} 1\n");
 	CU_ASSERT_PTR_NULL(strstr(text, "pages_missing"));
 	check_format(text);
+	snapshot.side.backend = NULL;	/* no VM yet */
+	metrics_print(&soft, &snapshot, text);
+	CU_ASSERT_PTR_NULL(strstr(text, "backend_info"));
 	/* the largest numbers there are still fit */
 	memset(&snapshot.progress, 0xff, sizeof(snapshot.progress));
 	snapshot.progress.phase = GMEM_PHASE_RUNNING;

@@ -7,7 +7,7 @@ static char *text;
 
 static const char status_text[] =
 	"{\"program\":\"gmem-pager\",\"role\":\"destination\",\"session\":\"abcdef01\",\"phase\":\"running\",\"state\":\"RUNNING\","
-	"\"meaning\":\"the guest runs here\",\"error\":null,\"advice\":\"do this\",\"evidence\":{\"own\":\"software\",\"warning\":"
+	"\"meaning\":\"the guest runs here\",\"error\":null,\"advice\":\"do this\",\"backend\":\"uffd\",\"evidence\":{\"own\":\"software\",\"warning\":"
 	"\"SOFTWARE KEY\"},\"peer\":{\"link\":\"reconnecting\",\"last_heard\":\"2026-11-23T12:00:00Z\",\"silent_ms\":2500,"
 	"\"resumed\":1,\"error\":\"cut\"},\"pages\":{\"total\":1000,\"present\":425,\"missing\":575,\"demand\":25,"
 	"\"background\":400,\"zero\":5,\"duplicate\":2},\"rates\":{\"bytes_per_s\":3145728,\"pages_per_s\":700,"
@@ -39,6 +39,7 @@ static void test_status(void)
 	json_object_put(render(ctl_render_status, status_text));
 	CHECK_CONTAINS(text, "session     abcdef01 (gmem-pager, destination)\n");
 	CHECK_CONTAINS(text, "phase       running; state RUNNING: the guest runs here\n");
+	CHECK_CONTAINS(text, "backend     uffd\n");
 	CHECK_CONTAINS(text, "WARNING     SOFTWARE KEY\n");
 	CHECK_CONTAINS(text, "peer        reconnecting; last heard 2026-11-23T12:00:00Z, 2.5 s ago; 1 times again after a loss; cut\n");
 	CHECK_CONTAINS(text, "425 of 1000 present (42 %), 575 missing;");

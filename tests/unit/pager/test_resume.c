@@ -261,6 +261,29 @@ static void test_interference(void)
 	cut_at(false, ATTEST_LANE_URGENT, ATTEST_OP_PAGES, 2, BENT_SWAP);
 }
 
+/*
+ * The connection ends when the control lane is bound and the others are not.  Nobody reads at the destination then; that
+ * the source is there again tells it, long before the time for a handshake is over.
+ */
+static void test_cut_while_binding(void)
+{
+	struct duo duo;
+
+	init(&duo);
+	duo.source_config.transport = &bent_transport;
+	duo.source_config.handshake_ms = duo.pager_config.handshake_ms = 100000 * PATIENCE;
+	duo_hold_stream(&duo);
+	CU_ASSERT_EQUAL_FATAL(duo_prepare(&duo), 0);
+	CU_ASSERT_EQUAL_FATAL(duo_start(&duo), 0);
+	bent_set(ATTEST_LANE_URGENT, ATTEST_OP_BIND, 0, BENT_CUT);
+	cut(&duo.source->session);
+	CU_ASSERT_TRUE(comes_back(&duo.source->session, 1));
+	CU_ASSERT_TRUE(comes_back(&duo.pager->session, 1));
+	CU_ASSERT_TRUE(bent_happened());
+	CU_ASSERT_EQUAL(duo_let_stream_go(&duo), 0);
+	finish(&duo, 2);
+}
+
 /* Silence alone says it. */
 static void test_stall(void)
 {
@@ -414,6 +437,7 @@ static const struct check checks[] = {
 	{ "cut between START and run", test_cut_before_run },
 	{ "cut in place of each kind of record", test_cut_at_each_record },
 	{ "records flipped, replayed, swapped", test_interference },
+	{ "cut while the lanes are bound", test_cut_while_binding },
 	{ "silence", test_stall },
 	{ "given up before START", test_given_up_before_start },
 	{ "LOST is shown, and can end", test_lost_is_shown_and_can_end },
