@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "aead.h"
 #include "channel.h"
 #include "noncelog.h"
 #include "parse.h"
@@ -198,36 +199,6 @@ static bool rekey_aged(const struct attest_channel *channel, struct channel_half
 	return now_ns - half->since_ns >= channel->limits.rekey_ns;
 }
 
-static void encrypt(const struct attest_channel *channel, const struct channel_half *half, const uint8_t *ad,
-		    const uint8_t *nonce, uint8_t *body, size_t len)
-{
-	if (channel->cipher == ATTEST_CIPHER_AES256GCM)
-		crypto_aead_aes256gcm_encrypt_detached_afternm(body, body + len, NULL, body, len, ad, WIRE_AD_LEN, NULL,
-							       nonce, &half->aes);
-	else
-		crypto_aead_xchacha20poly1305_ietf_encrypt_detached(body, body + len, NULL, body, len, ad, WIRE_AD_LEN,
-								    NULL, nonce, half->key);
-	if (channel->cipher == ATTEST_CIPHER_AES256GCM)
-		channel_wipe_traces();
-}
-
-static bool decrypt(const struct attest_channel *channel, const struct channel_half *half, const uint8_t *ad,
-		    const uint8_t *nonce, const uint8_t *sealed, size_t len, uint8_t *ret_body)
-{
-	bool authentic;
-
-	if (channel->cipher == ATTEST_CIPHER_AES256GCM)
-		authentic = !crypto_aead_aes256gcm_decrypt_detached_afternm(ret_body, NULL, sealed, len, sealed + len, ad,
-									    WIRE_AD_LEN, nonce, &half->aes);
-	else
-		authentic = !crypto_aead_xchacha20poly1305_ietf_decrypt_detached(ret_body, NULL, sealed, len,
-										 sealed + len, ad, WIRE_AD_LEN, nonce,
-										 half->key);
-	if (channel->cipher == ATTEST_CIPHER_AES256GCM)
-		channel_wipe_traces();
-	return authentic;
-}
-
 static bool seal(struct attest_channel *channel, struct channel_half *half, const struct attest_record *record,
 		 const uint8_t *body, uint8_t *ret_wire, size_t *ret_wire_len)
 {
@@ -255,7 +226,7 @@ static bool seal(struct attest_channel *channel, struct channel_half *half, cons
 	parse_put_bytes(&writer, body, record->body_len);
 	parse_put_zeros(&writer);
 	noncelog_write(half->key_id, nonce, WIRE_NONCE_LEN);
-	encrypt(channel, half, ad, nonce, ret_wire + ATTEST_RECORD_HEADER_LEN, class_len[header.class]);
+	aead_seal(channel, half, ad, nonce, ret_wire + ATTEST_RECORD_HEADER_LEN, class_len[header.class]);
 	*ret_wire_len = wire_len;
 	return true;
 }
@@ -334,7 +305,7 @@ static bool open_with(const struct attest_channel *channel, const struct channel
 	if (!header_ok(header))
 		return false;
 	make_ad(channel, header, ad);
-	if (!decrypt(channel, half, ad, nonce, wire + ATTEST_RECORD_HEADER_LEN, class_len[header->class], ret_body))
+	if (!aead_open(channel, half, ad, nonce, wire + ATTEST_RECORD_HEADER_LEN, class_len[header->class], ret_body))
 		return false;
 	parse_reader_init(&reader, ret_body, class_len[header->class]);
 	parse_take(&reader, header->body_len);

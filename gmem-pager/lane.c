@@ -97,14 +97,14 @@ int lane_send_op(struct lane *lane, enum attest_op op, const void *body, uint32_
 	return lane_send(lane, &record, body);
 }
 
-/* Bytes until @want are there. */
-static int fill_to(struct lane *lane, size_t want, int timeout_ms)
+/* Bytes until @want are there, and up to @max of those that have come by then. */
+static int fill_to(struct lane *lane, size_t want, size_t max, int timeout_ms)
 {
 	size_t n;
 	int r;
 
 	while (lane->rx_have < want) {
-		r = lane->conn->ops->recv(lane->conn, lane->rx_wire + lane->rx_have, want - lane->rx_have, timeout_ms,
+		r = lane->conn->ops->recv(lane->conn, lane->rx_wire + lane->rx_have, max - lane->rx_have, timeout_ms,
 					  &n);
 		if (r < 0)
 			return r;
@@ -113,24 +113,39 @@ static int fill_to(struct lane *lane, size_t want, int timeout_ms)
 	return 0;
 }
 
+/* The record before was dealt with; what was read behind it is the next one's beginning. */
+static void next_record(struct lane *lane)
+{
+	lane->rx_have -= lane->rx_done;
+	memmove(lane->rx_wire, lane->rx_wire + lane->rx_done, lane->rx_have);
+	lane->rx_done = 0;
+}
+
+/*
+ * The first read is as long as the record of a page, so that one read brings what a fault waits for, header and all.
+ * What it takes too much is the little that next_record() moves.
+ */
 int lane_recv(struct lane *lane, int timeout_ms, struct attest_record *ret_record, const uint8_t **ret_body)
 {
+	const size_t first = attest_record_wire_len(PAGES_BODY_MAX(1u));
 	int r;
 
+	if (lane->rx_done > 0)
+		next_record(lane);
 	if (lane->rx_want == 0) {
-		r = fill_to(lane, ATTEST_RECORD_HEADER_LEN, timeout_ms);
+		r = fill_to(lane, ATTEST_RECORD_HEADER_LEN, first, timeout_ms);
 		if (r < 0)
 			return r;
 		if (!attest_record_peek(lane->id, lane->rx_wire, &lane->rx_want) ||
 		    lane->rx_want > lane->wire_cap || lane->rx_want < ATTEST_RECORD_HEADER_LEN)
 			return -EMSGSIZE;
 	}
-	r = fill_to(lane, lane->rx_want, timeout_ms);
+	r = fill_to(lane, lane->rx_want, lane->rx_want, timeout_ms);
 	if (r < 0)
 		return r;
 	if (!attest_record_open(lane->channel, lane->id, lane->rx_wire, lane->rx_want, ret_record, lane->rx_body))
 		return -EBADMSG;
-	lane->rx_have = 0;
+	lane->rx_done = lane->rx_want;
 	lane->rx_want = 0;
 	*ret_body = lane->rx_body;
 	return 0;

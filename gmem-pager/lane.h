@@ -25,8 +25,9 @@ struct lane {
 	uint8_t *tx_wire;		/* send_lock; sealed bytes only */
 	size_t wire_cap;		/* bytes of tx_wire and rx_wire */
 	uint8_t *rx_wire;
-	size_t rx_have;			/* bytes of the record that is coming in */
-	size_t rx_want;			/* its length; 0: header not complete */
+	size_t rx_have;			/* bytes of it: of the record that is coming in, and maybe of the next */
+	size_t rx_done;			/* bytes of the record before, which are still in front */
+	size_t rx_want;			/* its length; 0: not known yet */
 	uint8_t *rx_body;		/* locked memory */
 };
 

@@ -18,6 +18,21 @@ void pace_fini(struct pace *pace)
 	pthread_mutex_destroy(&pace->lock);
 }
 
+static bool may_go(const struct pace *pace, uint64_t bytes)
+{
+	return !pace->held && pace->credit >= bytes && pace->n_urgent == 0;
+}
+
+/*
+ * The lock is held, and something has changed for the better.  Nobody is woken for nothing: each fault comes by here
+ * with its answer still to be made, and on a CPU that the stream's thread would take.
+ */
+static void wake(struct pace *pace)
+{
+	if (pace->awaited != 0 && may_go(pace, pace->awaited))
+		pthread_cond_signal(&pace->changed);
+}
+
 int pace_add_credit(struct pace *pace, uint64_t bytes)
 {
 	int r = 0;
@@ -27,7 +42,7 @@ int pace_add_credit(struct pace *pace, uint64_t bytes)
 		r = -EOVERFLOW;
 	else
 		pace->credit += bytes;
-	pthread_cond_broadcast(&pace->changed);
+	wake(pace);
 	pthread_mutex_unlock(&pace->lock);
 	return r;
 }
@@ -37,8 +52,10 @@ bool pace_wait(struct pace *pace, uint64_t bytes)
 	bool go;
 
 	pthread_mutex_lock(&pace->lock);
-	while (!pace->stop && (pace->held || pace->credit < bytes || pace->n_urgent > 0))
+	pace->awaited = bytes;
+	while (!pace->stop && !may_go(pace, bytes))
 		pthread_cond_wait(&pace->changed, &pace->lock);
+	pace->awaited = 0;
 	go = !pace->stop;
 	pthread_mutex_unlock(&pace->lock);
 	return go;
@@ -51,29 +68,26 @@ void pace_spend(struct pace *pace, uint64_t bytes)
 	pthread_mutex_unlock(&pace->lock);
 }
 
-static void add_urgent(struct pace *pace, int n)
-{
-	pthread_mutex_lock(&pace->lock);
-	pace->n_urgent += (unsigned int)n;
-	pthread_cond_broadcast(&pace->changed);
-	pthread_mutex_unlock(&pace->lock);
-}
-
 void pace_urgent_begin(struct pace *pace)
 {
-	add_urgent(pace, 1);
+	pthread_mutex_lock(&pace->lock);
+	pace->n_urgent++;
+	pthread_mutex_unlock(&pace->lock);
 }
 
 void pace_urgent_end(struct pace *pace)
 {
-	add_urgent(pace, -1);
+	pthread_mutex_lock(&pace->lock);
+	pace->n_urgent--;
+	wake(pace);
+	pthread_mutex_unlock(&pace->lock);
 }
 
 void pace_release(struct pace *pace)
 {
 	pthread_mutex_lock(&pace->lock);
 	pace->held = false;
-	pthread_cond_broadcast(&pace->changed);
+	wake(pace);
 	pthread_mutex_unlock(&pace->lock);
 }
 

@@ -14,6 +14,7 @@ struct pace {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	uint64_t credit;	/* lock; bytes */
+	uint64_t awaited;	/* lock; bytes that the stream waits to send; 0: it does not wait */
 	unsigned int n_urgent;	/* lock; requests being answered */
 	bool held;		/* lock; nothing is streamed before it is known what the pager has */
 	bool stop;		/* lock */
@@ -25,7 +26,7 @@ void pace_fini(struct pace *pace);
 /* -EOVERFLOW: more credit than the pager can mean. */
 int pace_add_credit(struct pace *pace, uint64_t bytes);
 
-/* Wait until it was released, @bytes may be sent and no fault is pending.  false: stopped. */
+/* One thread: wait until it was released, @bytes (not 0) may be sent and no fault is pending.  false: stopped. */
 bool pace_wait(struct pace *pace, uint64_t bytes);
 
 /* @bytes were sent. */

@@ -7,23 +7,38 @@
  * ends them; an aio is never freed while one is under way.  nng 1.5.2 leaves an
  * operation that begins after the close to its timeout, so each looks at @closed
  * once it has begun: either the close finds it, or it finds the close.
+ *
+ * What the socket can do at once, nng does in the caller's thread; for anything
+ * else a thread of its own waits and then wakes the caller, which doubles the
+ * thread switches of a round trip.  So the caller waits itself, with poll() on the
+ * socket, before each operation.  nng has no call that names the socket: it is
+ * looked for by its addresses, and should it not be found, nng waits.
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <nng/nng.h>
 
+#include "log.h"
 #include "transport.h"
+
+#define FD_SEARCH_END 1024	/* a service has some tens of descriptors */
 
 struct nng_conn {
 	struct transport_conn conn;
 	nng_stream *stream;
 	nng_aio *send_aio;
 	nng_aio *recv_aio;
+	int fd;		/* a duplicate of nng's descriptor, to wait on; -1: nng waits */
 	atomic_bool closed;
 };
 
@@ -89,11 +104,50 @@ static void format_peer(nng_stream *stream, char *ret_peer, size_t len)
 	}
 }
 
+static bool same_address(const nng_sockaddr *a, const struct sockaddr_storage *b)
+{
+	const struct sockaddr_in *in = (const struct sockaddr_in *)b;
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)b;
+
+	if (a->s_family == NNG_AF_INET)
+		return b->ss_family == AF_INET && a->s_in.sa_port == in->sin_port &&
+		       a->s_in.sa_addr == in->sin_addr.s_addr;
+	return a->s_family == NNG_AF_INET6 && b->ss_family == AF_INET6 && a->s_in6.sa_port == in6->sin6_port &&
+	       memcmp(a->s_in6.sa_addr, &in6->sin6_addr, sizeof(in6->sin6_addr)) == 0;
+}
+
+/*
+ * A duplicate of the descriptor of @stream, or -1.  No other socket has both
+ * addresses, and the descriptor cannot become another's in between, as nng keeps
+ * it until the stream is freed.
+ */
+static int find_fd(nng_stream *stream)
+{
+	struct sockaddr_storage local, remote;
+	nng_sockaddr here, there;
+	int fd;
+
+	if (nng_stream_get_addr(stream, NNG_OPT_LOCADDR, &here) != 0 ||
+	    nng_stream_get_addr(stream, NNG_OPT_REMADDR, &there) != 0)
+		return -1;
+	for (fd = 0; fd < FD_SEARCH_END; fd++) {
+		socklen_t local_len = sizeof(local), remote_len = sizeof(remote);
+
+		if (getsockname(fd, (struct sockaddr *)&local, &local_len) == 0 && same_address(&here, &local) &&
+		    getpeername(fd, (struct sockaddr *)&remote, &remote_len) == 0 && same_address(&there, &remote))
+			return fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	}
+	log_debug("the socket of a connection was not found: nng's own thread waits for it");
+	return -1;
+}
+
 static void conn_free(struct transport_conn *conn)
 {
 	struct nng_conn *nc = (struct nng_conn *)conn;
 
 	nng_stream_close(nc->stream);
+	if (nc->fd >= 0)
+		close(nc->fd);
 	if (nc->send_aio != NULL)
 		nng_aio_free(nc->send_aio);
 	if (nc->recv_aio != NULL)
@@ -114,6 +168,7 @@ static int conn_new(nng_stream *stream, struct transport_conn **ret_conn)
 	}
 	nc->conn.ops = &transport_nng;
 	nc->stream = stream;
+	nc->fd = find_fd(stream);
 	format_peer(stream, nc->conn.peer, sizeof(nc->conn.peer));
 	rv = nng_aio_alloc(&nc->send_aio, NULL, NULL);
 	if (rv == 0)
@@ -225,6 +280,24 @@ static int conn_dial(const char *address, int timeout_ms, struct transport_conn 
 	return rv != 0 ? to_errno(rv) : conn_new(stream, ret_conn);
 }
 
+/*
+ * Wait until the socket can do what comes next, or has failed; then nng, of which nobody else asks the same, does it
+ * without waiting.  0, -ETIMEDOUT.  @ret_left_ms: how long nng may wait.
+ */
+static int await_socket(const struct nng_conn *nc, short events, int timeout_ms, nng_duration *ret_left_ms)
+{
+	struct pollfd pollfd = { .fd = nc->fd, .events = events };
+	int r;
+
+	*ret_left_ms = timeout_ms < 0 || nc->fd >= 0 ? NNG_DURATION_INFINITE : timeout_ms;
+	if (nc->fd < 0)
+		return 0;
+	do {
+		r = poll(&pollfd, 1, timeout_ms);
+	} while (r < 0 && errno == EINTR);	/* no signal is handled in the threads that come here */
+	return r < 0 ? -errno : r == 0 ? -ETIMEDOUT : 0;
+}
+
 /* After the operation began: wait for its end. */
 static int await(struct nng_conn *nc, nng_aio *aio)
 {
@@ -238,12 +311,16 @@ static int conn_send(struct transport_conn *conn, const void *bytes, size_t len,
 {
 	struct nng_conn *nc = (struct nng_conn *)conn;
 	nng_iov iov = { .iov_buf = (void *)(uintptr_t)bytes, .iov_len = len };
-	int rv;
+	nng_duration left_ms;
+	int rv, r;
 
-	nng_aio_set_timeout(nc->send_aio, timeout_ms < 0 ? NNG_DURATION_INFINITE : timeout_ms);
 	while (iov.iov_len > 0) {
 		size_t n;
 
+		r = await_socket(nc, POLLOUT, timeout_ms, &left_ms);
+		if (r < 0)
+			return r;
+		nng_aio_set_timeout(nc->send_aio, left_ms);
 		rv = nng_aio_set_iov(nc->send_aio, 1, &iov);
 		if (rv != 0)
 			return to_errno(rv);
@@ -263,11 +340,15 @@ static int conn_recv(struct transport_conn *conn, void *ret_bytes, size_t len, i
 {
 	struct nng_conn *nc = (struct nng_conn *)conn;
 	const nng_iov iov = { .iov_buf = ret_bytes, .iov_len = len };
-	int rv = nng_aio_set_iov(nc->recv_aio, 1, &iov);
+	nng_duration left_ms;
+	int rv, r = await_socket(nc, POLLIN, timeout_ms, &left_ms);
 
+	if (r < 0)
+		return r;
+	rv = nng_aio_set_iov(nc->recv_aio, 1, &iov);
 	if (rv != 0)
 		return to_errno(rv);
-	nng_aio_set_timeout(nc->recv_aio, timeout_ms < 0 ? NNG_DURATION_INFINITE : timeout_ms);
+	nng_aio_set_timeout(nc->recv_aio, left_ms);
 	nng_stream_recv(nc->stream, nc->recv_aio);
 	rv = await(nc, nc->recv_aio);
 	if (rv != 0)
@@ -283,6 +364,8 @@ static void conn_shutdown(struct transport_conn *conn)
 
 	atomic_store(&nc->closed, true);
 	nng_stream_close(nc->stream);
+	if (nc->fd >= 0)
+		(void)shutdown(nc->fd, SHUT_RDWR);	/* ends poll() */
 }
 
 /* nng starts at its first call. */

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -74,6 +75,44 @@ static void test_reset(void)
 	pace_fini(&pace);
 }
 
+static long n_switches;
+
+/* The whole life of the stream's thread. */
+static void *counted_bulk(void *arg)
+{
+	struct rusage usage;
+
+	(void)bulk(arg);
+	CU_ASSERT_EQUAL(getrusage(RUSAGE_THREAD, &usage), 0);
+	n_switches = usage.ru_nvcsw;
+	return NULL;
+}
+
+/* Faults that are answered while the stream has no credit are none of its business. */
+static void test_not_woken_for_nothing(void)
+{
+	pthread_t thread;
+	int i;
+
+	pace_init(&pace);
+	atomic_store(&n_sent, 0);
+	pace_release(&pace);
+	pthread_create(&thread, NULL, counted_bulk, NULL);
+	CU_ASSERT_TRUE(comes_to(0));
+	for (i = 0; i < 100; i++) {
+		pace_urgent_begin(&pace);
+		usleep(1000);		/* room for a thread that was woken */
+		pace_urgent_end(&pace);
+		usleep(1000);
+	}
+	CU_ASSERT_EQUAL(pace_add_credit(&pace, 100), 0);
+	CU_ASSERT_TRUE(comes_to(1));
+	pace_stop(&pace);
+	pthread_join(thread, NULL);
+	CU_ASSERT_TRUE(n_switches < 30);
+	pace_fini(&pace);
+}
+
 static void test_absurd_credit(void)
 {
 	pace_init(&pace);
@@ -86,6 +125,7 @@ static void test_absurd_credit(void)
 static const struct check checks[] = {
 	{ "bulk waits for credit and for faults", test_credit_and_yielding },
 	{ "the next connection begins anew", test_reset },
+	{ "nobody is woken for nothing", test_not_woken_for_nothing },
 	{ "absurd credit", test_absurd_credit },
 	{ NULL, NULL },
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <pthread.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -97,6 +98,51 @@ static void test_time_limits(void)
 	close_pair();
 }
 
+#define N_TRIPS 300
+
+static void *echo_thread(void *arg)
+{
+	uint8_t byte;
+	size_t n;
+	int i;
+
+	(void)arg;
+	for (i = 0; i < N_TRIPS; i++) {
+		CU_ASSERT_EQUAL(server->ops->recv(server, &byte, 1, -1, &n), 0);
+		CU_ASSERT_EQUAL(server->ops->send(server, &byte, 1, 10000), 0);
+	}
+	return NULL;
+}
+
+static long switches(void)
+{
+	struct rusage usage;
+
+	CU_ASSERT_EQUAL(getrusage(RUSAGE_SELF, &usage), 0);
+	return usage.ru_nvcsw;
+}
+
+/* Each end waits in its own thread: a round trip is two waits, and four or more if threads of nng are in between. */
+static void test_no_thread_in_between(void)
+{
+	pthread_t thread;
+	uint8_t byte = 0;
+	long before;
+	size_t n;
+	int i;
+
+	open_pair();
+	pthread_create(&thread, NULL, echo_thread, NULL);
+	before = switches();
+	for (i = 0; i < N_TRIPS; i++) {
+		CU_ASSERT_EQUAL(client->ops->send(client, &byte, 1, 10000), 0);
+		CU_ASSERT_EQUAL(client->ops->recv(client, &byte, 1, 10000, &n), 0);
+	}
+	CU_ASSERT_TRUE(switches() - before < 3 * N_TRIPS);
+	pthread_join(thread, NULL);
+	close_pair();
+}
+
 static void *shutdown_thread(void *arg)
 {
 	usleep(50000);
@@ -145,6 +191,7 @@ static const struct check checks[] = {
 	{ "a large send arrives whole", test_large_send_arrives_whole },
 	{ "time limits", test_time_limits },
 	{ "shutdown ends waiting", test_shutdown_ends_waiting },
+	{ "no thread in between", test_no_thread_in_between },
 	{ "nobody there", test_nobody_there },
 	{ NULL, NULL },
 };

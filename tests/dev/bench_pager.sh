@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+# ./dev bench pager: the services against raw TCP on loopback.  Sourced by dev.
+
+bench_pager_usage() {
+	cat <<-TEXT
+	./dev bench pager [--json FILE] [--runs N]
+	        the services in this machine, over loopback and userfaultfd, beside raw TCP with the same sizes:
+	        rtt_vs_tcp           round trip of a demand fault by TCP's, at most 1.3
+	        rtt_vs_tcp_plain     the same without encryption (in this benchmark alone)
+	        stream_vs_tcp        throughput of the background stream by TCP's, at least 0.8
+	        stream_vs_tcp_plain  the same without encryption
+	        and without a goal rtt_opened_vs_tcp, rtt_alone_vs_tcp and theirs without encryption: docs/performance.md
+	        --json: {"figures": {NAME: {"value", "unit", "goal", "runs"}}, "raw": what each run printed}; --runs: 3
+	No test host and no patched kernel is needed; two CPUs, so that each side has one.  The exit code is 1 if a goal is missed.
+	TEXT
+}
+
+# One run of PROGRAM, kept in FILE.
+bench_pager_run() {
+	"$build_dir/tests/perf/pager/$1" >"$2"
+}
+
+dev_bench_pager() {
+	local json='' n=3 build_dir='' r
+
+	while [ $# -gt 0 ]; do
+		case $1 in
+		--help) bench_pager_usage; return ;;
+		esac
+		[ $# -gt 1 ] || die "bench pager: $1 needs a value."
+		case $1 in
+		--json) json=$(readlink -m "$2") ;;
+		--runs) n=$2 ;;
+		*) die "bench pager: unknown option $1 (./dev bench pager --help)." ;;
+		esac
+		shift 2
+	done
+	[[ $n =~ ^[1-9][0-9]?$ ]] || die "bench pager: --runs is 1 to 99."
+	machine_prepare
+	user_build plain
+	for ((r = 1; r <= n; r++)); do
+		must "run $r of $n" bench_pager_run bench_pager "$dev_log/sealed.$r"
+		must "run $r of $n, without encryption" bench_pager_run bench_pager_plain "$dev_log/plain.$r"
+	done
+	echo
+	python3 "$dev_top/tests/dev/pager_figures.py" ${json:+--json "$json"} \
+		--sealed "$dev_log"/sealed.* --plain "$dev_log"/plain.*
+}

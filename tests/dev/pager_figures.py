@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+"""The figures of the services beside raw TCP, from what bench_pager and bench_pager_plain printed.
+
+    pager_figures.py [--json FILE] [--sealed RUN...] [--plain RUN...]
+
+A RUN is the output of one run.  A figure's value is the median of its runs; figures that miss their goal are said to,
+and make the exit code 1.  What was not measured is named.  Another comparison adds its lines to FIGURES and an option
+for its runs.
+"""
+import argparse
+import json
+import statistics
+import sys
+
+HIGHER, LOWER = ">=", "<="
+
+# name, which runs, its name there, direction, goal
+FIGURES = [
+    ("rtt_vs_tcp", "sealed", "rtt", LOWER, 1.3),
+    ("rtt_vs_tcp_plain", "plain", "rtt", LOWER, 1.3),
+    ("stream_vs_tcp", "sealed", "stream", HIGHER, 0.8),
+    ("stream_vs_tcp_plain", "plain", "stream", HIGHER, 0.8),
+    ("rtt_opened_vs_tcp", "sealed", "rtt_opened", LOWER, None),
+    ("rtt_opened_vs_tcp_plain", "plain", "rtt_opened", LOWER, None),
+    ("rtt_alone_vs_tcp", "sealed", "rtt_alone", LOWER, None),
+    ("rtt_alone_vs_tcp_plain", "plain", "rtt_alone", LOWER, None),
+]
+
+EXPLANATION = """
+rtt: from the event that is read to the page that is present, by TCP's from the request to the page in memory; the
+neighbours of the page come behind it and are not in it.  rtt_opened: to the record that is open, by TCP's to the bytes
+that are received.  rtt_alone: rtt of pages without neighbours.  stream: the background stream of a whole move, GB/s by
+GB/s.  plain: without encryption, which no shipped program can do."""
+
+
+def read_run(path):
+    run = {}
+    with open(path) as f:
+        for line in f:
+            words = line.split()
+            if words[:1] == ["raw"]:
+                run[words[1]] = float(words[2])
+    return run
+
+
+def is_met(value, direction, goal):
+    return value >= goal if direction == HIGHER else value <= goal
+
+
+def print_times(kind, runs):
+    if runs:
+        print(f"{kind}, median: " + ", ".join(f"{k} {statistics.median(r[k] for r in runs if k in r):g}"
+                                              for k in runs[0]))
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("--json")
+    p.add_argument("--sealed", nargs="+", default=[])
+    p.add_argument("--plain", nargs="+", default=[])
+    args = p.parse_args()
+    runs = {kind: [read_run(path) for path in getattr(args, kind)] for kind in ("sealed", "plain")}
+
+    figures, missed, absent = {}, [], []
+    print(f"{'figure':<26}{'median':>9}{'min':>9}{'max':>9}  goal")
+    for name, kind, key, direction, goal in FIGURES:
+        values = [r[key] for r in runs[kind] if key in r]
+        if not values:
+            absent.append(name)
+            continue
+        value = statistics.median(values)
+        figures[name] = {"value": value, "unit": "x", "goal": goal, "runs": values}
+        verdict = ""
+        if goal is not None:
+            met = is_met(value, direction, goal)
+            verdict = f"{direction} {goal} x: {'met' if met else 'NOT MET'}"
+            if not met:
+                missed.append(name)
+        print(f"{name:<26}{value:>9.3f}{min(values):>9.3f}{max(values):>9.3f}  {verdict}")
+    print(EXPLANATION)
+    for kind in runs:
+        print_times(kind, runs[kind])
+    for name in absent:
+        print(f"not measured: {name}")
+    if args.json:
+        with open(args.json, "w") as f:
+            json.dump({"figures": figures, "raw": runs}, f, indent=1)
+    n_goals = sum(f["goal"] is not None for f in figures.values())
+    print(f"{n_goals - len(missed)} of {n_goals} goals met, {len(missed)} missed{': ' if missed else ''}"
+          + ", ".join(missed))
+    return 1 if missed or absent else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
