@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 
+sys.dont_write_bytecode = True	# nothing is left in the checkout
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../load"))
 from services import SKIP, TIMEOUT, Process, Services, Skipped, Wrong, make_keys, run  # noqa: E402
 
