@@ -247,7 +247,7 @@ static void test_cut(void)
 	struct trip trip;
 
 	trip_init(&trip);
-	trip.duo.source_config.resume_ms = trip.duo.pager_config.resume_ms = 15000 * PATIENCE;
+	trip.duo.source_config.resume_ms = trip.duo.pager_config.resume_ms = 60000 * PATIENCE;
 	trip_suspend_all(&trip);
 	trip_end_suspend(&trip);
 	duo_hold_stream(&trip.duo);
@@ -272,7 +272,7 @@ static void test_process_restarts(void)
 	char hex[2 * SNAPFILE_ROOT_LEN + 1] = "";
 
 	trip_init(&trip);
-	duo->source_config.resume_ms = duo->pager_config.resume_ms = 15000 * PATIENCE;
+	duo->source_config.resume_ms = duo->pager_config.resume_ms = 60000 * PATIENCE;
 	trip_suspend_all(&trip);
 	trip_end_suspend(&trip);
 	duo_hold_stream(duo);
@@ -304,7 +304,7 @@ static void test_process_restarts_in_doubt(void)
 	struct duo *duo = &trip.duo;
 
 	trip_init(&trip);
-	duo->source_config.resume_ms = duo->pager_config.resume_ms = 15000 * PATIENCE;
+	duo->source_config.resume_ms = duo->pager_config.resume_ms = 60000 * PATIENCE;
 	trip_suspend_all(&trip);
 	trip_end_suspend(&trip);
 	trip_open_reader(&trip);

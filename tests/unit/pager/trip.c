@@ -9,10 +9,18 @@
 
 #define STATE "registers"
 
+/* Nothing here is about a time that is up; a starved machine takes long for a handshake. */
+static void be_patient(struct session_config *config)
+{
+	config->connect_ms = config->handshake_ms = config->peer_ms = 30000 * PATIENCE;
+}
+
 void trip_init(struct trip *trip)
 {
 	memset(trip, 0, sizeof(*trip));
 	duo_init(&trip->duo, TRIP_PRIVATE, TRIP_SHARED);
+	be_patient(&trip->duo.source_config);
+	be_patient(&trip->duo.pager_config);
 	snprintf(trip->path, sizeof(trip->path), "%s/vm.snap", trip->duo.dir);
 	CU_ASSERT_EQUAL_FATAL(attest_keypair_generate(&trip->writer_key), 0);
 	trip->config = trip->duo.source_config;
@@ -99,7 +107,7 @@ enum gmem_phase trip_wait_suspend(struct trip *trip)
 	enum gmem_phase phase = GMEM_PHASE_IDLE;
 	int i;
 
-	for (i = 0; i < 4000 * PATIENCE && phase < GMEM_PHASE_COMPLETE; i++) {
+	for (i = 0; i < 12000 * PATIENCE && phase < GMEM_PHASE_COMPLETE; i++) {
 		session_tick(&trip->suspend->session);
 		phase = session_get_phase(&trip->suspend->session, NULL, trip->error);
 		restart_sleep_ms(5);
@@ -148,7 +156,7 @@ bool trip_wait_restore(struct trip *trip, enum gmem_phase pager, enum gmem_phase
 	enum gmem_phase p, s;
 	int i;
 
-	for (i = 0; i < 4000 * PATIENCE; i++) {
+	for (i = 0; i < 12000 * PATIENCE; i++) {
 		restore_tick(duo->source);
 		session_tick(&duo->source->session);
 		session_tick(&duo->pager->session);
