@@ -34,6 +34,9 @@ def make_keys(keygen, directory):
         run(keygen, "--private", f"{directory}/{name}.key", "--public", f"{directory}/{name}.pub")
 
 
+SO_ACCEPTCON = 0x10000	# a flag in /proc/net/unix
+
+
 class Process:
     """A program whose stdout is read a line at a time, and whose stderr is in a file."""
 
@@ -88,6 +91,12 @@ class Process:
         self.child.stdout.close()
 
 
+def is_listened_to(path):
+    """Without a connection, which would be somebody's."""
+    with open("/proc/net/unix", encoding="utf-8", errors="replace") as f:
+        return any(line.split()[-1] == path and int(line.split()[3], 16) & SO_ACCEPTCON for line in f if path in line)
+
+
 class Services:
     """gmem-pager and gmem-source of one move.  @programs: a path for each name; @keys: a directory of make_keys()."""
 
@@ -110,22 +119,18 @@ class Services:
             self.programs[name], "--key", f"{self.keys}/{own}.key", "--peer", f"{self.keys}/{peer}.pub", "--ticket",
             self.path("ticket"), "--state-dir", self.path(f"state-{own}"), "--socket", self.path(f"{own}.sock"),
             "--status", self.path(f"{own}.status"), *options])
-        self.await_listening(service, self.path(f"{own}.sock"))
+        self.await_listening(service, self.path(f"{own}.sock"), self.path(f"{own}.status"))
         return service
 
     @staticmethod
-    def await_listening(service, path):
+    def await_listening(service, *paths):
         deadline = time.monotonic() + TIMEOUT
         while time.monotonic() < deadline:
             if service.child.poll() is not None:
                 raise Wrong(f"{service.name} ended with exit code {service.child.returncode}: {service.read_log()}")
-            # A status line does not disturb, and the VMM's socket is listened to before there is one.
-            try:
-                with socket.socket(socket.AF_UNIX) as s:
-                    s.connect(path.replace(".sock", ".status"))
-                    return
-            except OSError:
-                time.sleep(0.02)
+            if all(is_listened_to(path) for path in paths):
+                return
+            time.sleep(0.02)
         raise Wrong(f"{service.name} does not listen: {service.read_log()}")
 
     def start_pager(self, *options):
