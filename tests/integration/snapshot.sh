@@ -7,20 +7,7 @@ export MIN_PAGES=4096
 mem_mib=${mem_mib:-160}
 guest_append="gmem.write_mib=24 gmem.fixed_mib=16"
 . "$(dirname "$0")/lib/test.sh"
-
-# Host A's own key opens the file.
-suspend_start() {
-	cp "$share_b/peer.pub" "$share_a/own.pub"
-	"$BED" spawn A suspend -- "$GMEM_BUILD/gmem-pager/gmem-source" --snapshot-to $share/vm.snapshot \
-		--socket $sock/source.sock $(service_options) --peer $share/own.pub || fail "gmem-source does not start"
-	wait_socket A $sock/source.sock suspend
-}
-
-restore_start() {
-	"$BED" spawn A $source_job -- nice -n -15 "$GMEM_BUILD/gmem-pager/gmem-source" --snapshot-from $share/vm.snapshot \
-		--snapshot-writer $share/own.pub --snapshot-root "$1" --connect "$connect" $(service_options) ||
-		fail "gmem-source does not start"
-}
+. "$(dirname "$0")/lib/snapshot.sh"
 
 hosts_up
 move_identities
@@ -31,7 +18,7 @@ expect "the guest makes no rounds" ctl A wait-round 2 $((200 * patience))
 expect "the guest cannot be suspended" ctl A move $share/a.hash
 expect "the VMM on A ended badly" "$BED" wait A vmm --timeout $((300 * patience))
 expect "gmem-source ended badly" "$BED" wait A suspend --timeout $((60 * patience))
-root=$(grep -Ex '[0-9a-f]{64}' "$share_a/suspend.log") || fail "gmem-source does not say the snapshot's root"
+root=$(snapshot_root) || fail "gmem-source does not say the snapshot's root"
 [ -s "$share_a/vm.snapshot" ] && [ ! -e "$share_a/vm.snapshot.partial" ] || fail "there is no snapshot, or more than that"
 grep -q 'ROUND 2 ' "$share_a/a.console" && ! grep -aq 'gmem.write_mib=24' "$share_a/vm.snapshot" ||
 	fail "the guest's text stands in the snapshot"

@@ -2,27 +2,34 @@
 # SPDX-License-Identifier: MIT
 # A table of faults in mid-move, how often each was made, and what came of it.  A line of it is
 # one move by itself; what must come is that the guest goes on at B, every byte right, but where
-# another outcome is named.
+# another outcome is named.  A source's host that is lost for good: tests/integration/source-lost.sh.
 #
-# GMEM_TIMES: how many random points gmem-pager is killed at (20).
+# GMEM_TIMES: how many random points gmem-pager is killed at (20); GMEM_ROWS: a regular expression, the rows to make (all).
 
 background_limit=0
 . "$(dirname "$0")/../integration/lib/resume.sh"
 . "$(dirname "$0")/../integration/lib/test.sh"
+. "$(dirname "$0")/../integration/lib/snapshot.sh"
 
 # The guest may have everything that it touches when a fault comes late.
 export MIN_DEMAND=0
 times=${GMEM_TIMES:-20}
+slow=1M kill_within_s=15	# some 70 MiB cross the link
 row=0
 
 # Processes of this row have names of their own.
 row_begin() {
 	row=$((row + 1))
-	vmm_job=vmm$row pager_job=pager$row source_job=source$row
+	vmm_job=vmm$row pager_job=pager$row source_job=source$row suspend_job=suspend$row
 	rm -f "$share_a"/{a.json,a.hash,a.console} "$share_b"/{b.json,b.hash,b.console}
 	for h in A B; do
 		on $h rm -f $sock/pager.sock $sock/source.sock $sock/vmm.sock
 	done
+}
+
+guest_goes() {
+	expect "the guest does not get going: $(tail -n2 "$share_a/a.console")" ctl A wait-fixed $((200 * patience))
+	expect "the guest makes no rounds" ctl A wait-round 1 $((200 * patience))
 }
 
 stage() {
@@ -31,8 +38,7 @@ stage() {
 	pager_start
 	guest_incoming
 	source_start
-	expect "the guest does not get going: $(tail -n2 "$share_a/a.console")" ctl A wait-fixed $((200 * patience))
-	expect "the guest makes no rounds" ctl A wait-round 1 $((200 * patience))
+	guest_goes
 }
 
 # The program of a job, not the shell around it: signal HOST JOB SIGNAL.
@@ -54,13 +60,13 @@ unshape() {
 
 pager_again() {
 	on B rm -f $sock/pager.sock
-	pager_job=$pager_job+
+	pager_job=$pager_job-again
 	pager_start
 }
 
 source_again() {
 	on A rm -f $sock/source.sock
-	source_job=$source_job+
+	source_job=$source_job-again
 	source_start
 }
 
@@ -87,6 +93,23 @@ cut() {
 	"$BED" heal A B
 }
 
+# What would lose the guest is refused while nobody knows of the other side.
+cut_and_aborted() {
+	local h
+
+	running_at_b
+	"$BED" cut A B
+	says A $source_job 'connection lost'
+	says B $pager_job 'connection lost'
+	for h in A B; do
+		on $h "$GMEM_BUILD/gmem-pager/gmemctl" --state-dir $state_dir session abort "$(ticket_id)" --reason "in a hurry" &&
+			fail "a move whose guest runs at B was aborted on $h"
+	done
+	"$BED" heal A B
+	says A $source_job 'connected again'
+	release
+}
+
 # Where the guest goes on: not known at once when a process was killed.
 stays_at_a() {
 	local i
@@ -100,10 +123,11 @@ stays_at_a() {
 }
 
 # At a moment of its own: before START the move may also be off, the guest goes on at A, and goes over with another ticket.
+# The stream is slow, so that none of these moments comes after the end.
 pager_killed() {
 	ctl A move $share/a.hash >"$share_a/move.out" 2>&1 &
-	sleep "$(python3 -c "import random; print(random.Random($seed).uniform(0, $move_s))")"
-	signal B $pager_job KILL
+	sleep "$(python3 -c "import random; print(random.Random($seed).uniform(0, $kill_within_s))")"
+	expect "gmem-pager ended by itself" signal B $pager_job KILL
 	"$BED" wait B $pager_job --timeout $((60 * patience))
 	pager_again
 	wait
@@ -117,6 +141,7 @@ pager_killed() {
 		source_again
 		running_at_b
 	fi
+	release
 }
 
 # All vCPUs wait, events are read, and nothing was populated for them.
@@ -134,9 +159,11 @@ pager_killed_waiting() {
 
 source_killed() {
 	running_at_b
-	signal A $source_job KILL
+	expect "gmem-source ended by itself" signal A $source_job KILL
 	"$BED" wait A $source_job --timeout $((60 * patience))
 	source_again
+	says B $pager_job 'connected again'
+	release
 }
 
 pager_stopped() {
@@ -158,21 +185,132 @@ clock_back() {
 	sleep 2
 }
 
+# ---- what does not move the guest; each stages itself and ends what it began ----
+
+goes_on_at_a() {
+	expect "the guest does not go on at A" ctl A wait-more 2 $((200 * patience))
+	guest_saw_nothing_wrong
+	[ ! -s "$share_b/b.console" ] || fail "something ran at B"
+	outcome="$1; went on at A"
+}
+
+guest_end() {
+	expect "the VMM on A does not end" ctl A quit
+	"$BED" wait A $vmm_job --timeout $((60 * patience))
+}
+
+# with_state_unwritable HOST JOB COMMAND...: nothing can be written there, as root neither.
+with_state_unwritable() {
+	local host=$1 job=$2
+
+	shift 2
+	on "$host" mount -t tmpfs -o ro,size=1M none $state_dir || fail "no file system that is read-only on $host"
+	("$@")	# its socket may be there for a moment
+	exits "$host" "$job" 1 "$state_dir: Read-only"
+	on "$host" umount $state_dir
+}
+
+state_unwritable() {
+	move_ticket
+	guest_boot
+	with_state_unwritable B $pager_job pager_start
+	with_state_unwritable A $source_job source_start
+	guest_goes
+	goes_on_at_a "refused on either host"
+	guest_end
+}
+
+# A snapshot takes more than 20 MiB.
+snapshot_disk_full() {
+	local snapshot=/run/small/vm.snapshot
+
+	move_ticket
+	on A sh -c 'mkdir -p /run/small && mount -t tmpfs -o size=8M none /run/small' || fail "no small file system on A"
+	guest_boot
+	suspend_start
+	guest_goes
+	ctl A move >"$share_a/move.out" 2>&1
+	exits A $suspend_job 3 'No space left'
+	[ -z "$(on A ls /run/small)" ] || fail "a snapshot that failed left $(on A ls /run/small)"
+	goes_on_at_a "the snapshot failed"
+	guest_end
+	on A umount /run/small
+}
+
+suspended() {
+	rm -f "$share_a/vm.snapshot"
+	move_ticket
+	guest_boot
+	suspend_start
+	guest_goes
+	expect "the guest cannot be suspended" ctl A move $share/a.hash
+	"$BED" wait A $vmm_job --timeout $((300 * patience))
+	"$BED" wait A $suspend_job --timeout $((60 * patience))
+	root=$(snapshot_root) || fail "gmem-source does not say the snapshot's root: $(tail -n1 "$share_a/$suspend_job.log")"
+	vmm_job+=-b
+	move_ticket
+	pager_start
+	guest_incoming
+}
+
+snapshot_truncated() {
+	suspended
+	truncate -s -4096 "$share_a/vm.snapshot"
+	restore_start "$root"
+	exits A $source_job 1 'vm.snapshot'
+	[ ! -s "$share_b/b.console" ] || fail "something ran at B"
+	signal B $pager_job TERM
+	"$BED" wait B $pager_job --timeout $((60 * patience))
+	"$BED" wait B $vmm_job --timeout $((60 * patience))
+	outcome="refused"
+}
+
+# A byte of the pages that the guest never wrote again: found when they come.
+snapshot_flipped() {
+	suspended
+	python3 - "$share_a/vm.snapshot" <<-'PYTHON'
+	import sys
+	with open(sys.argv[1], "r+b") as f:
+	    f.seek(0, 2)
+	    f.seek(f.tell() * 6 // 10)
+	    byte = f.read(1)[0]
+	    f.seek(-1, 1)
+	    f.write(bytes([byte ^ 16]))
+	PYTHON
+	restore_start "$root"
+	exits A $source_job 4 'page [0-9]+'
+	exits B $vmm_job 3 'stopped|missing'
+	guest_saw_nothing_wrong
+	outcome="stopped at the page, which is named"
+}
+
 # ---- the table ----
 
-# goes_on NAME FAULT [LIMIT]: one line of it, in a shell of its own; LIMIT is that of the background stream.
-goes_on() {
-	local outcome="went on at B" background_limit=${3:-0}
+# row NAME COMMAND...: a line of it, made in a shell of its own.
+row() {
+	local outcome="went on at B"
 
+	[[ $1 =~ ${GMEM_ROWS:-} ]] || return 0
 	row_begin
 	(
 		trap - EXIT
-		stage
-		$2
-		all_is_right
+		"${@:2}"
 		echo "$outcome" >"$BED_DIR/outcome"
 	) >"$BED_DIR/row.out" 2>&1
 	tell "$1" $?
+}
+
+moved_with() {
+	stage
+	$1
+	all_is_right
+}
+
+# goes_on NAME FAULT [LIMIT]: LIMIT is that of the background stream.
+goes_on() {
+	local background_limit=${3:-0}
+
+	row "$1" moved_with "$2"
 	unshape
 }
 
@@ -192,23 +330,26 @@ tell() {
 	move_identities
 }
 
-n_right=0 n_wrong=0 seed=0 move_s=0
+n_right=0 n_wrong=0 seed=0
 hosts_up
 move_identities
-begin=$(date +%s.%N)
 goes_on "nothing" nothing
-move_s=$(python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))["move"]["total_ms"] / 1000)' "$share_a/a.json" 2>/dev/null || echo 15)
 goes_on "1 % of all packets lost" loss
 goes_on "50 ms delay" delay
 goes_on "network cut for 10 s" cut
+goes_on "abort tried on both hosts while they do not meet" cut_and_aborted $trickle
 for ((seed = 1; seed <= times; seed++)); do
-	goes_on "gmem-pager killed at random ($seed of $times)" pager_killed
+	goes_on "gmem-pager killed at random ($seed of $times)" pager_killed $slow
 done
 goes_on "gmem-pager killed, all vCPUs waiting" pager_killed_waiting $trickle
-goes_on "gmem-source killed and started again" source_killed
+goes_on "gmem-source killed and started again" source_killed $trickle
 goes_on "gmem-pager stopped for 30 s" pager_stopped
 goes_on "clock of B an hour ahead" clock_ahead
 goes_on "clock of B an hour back" clock_back
+row "state directory cannot be written" state_unwritable
+row "disk full for a snapshot" snapshot_disk_full
+row "snapshot cut short" snapshot_truncated
+row "snapshot with one bit flipped" snapshot_flipped
 number "$n_right right, $n_wrong wrong"
 ((n_wrong == 0)) || fail "$n_wrong of $((n_right + n_wrong)) did not come out as they must"
 echo "ok $test_name"
