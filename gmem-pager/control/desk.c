@@ -84,7 +84,7 @@ static enum hub_result result_of(int r, const char **ret_sentence)
 		*ret_sentence = "the move has ended";
 		return HUB_ENDED;
 	case -EOPNOTSUPP:
-		*ret_sentence = "only a source has a limit: say it there";
+		*ret_sentence = "only the source of a move or of a restore has a limit: say it there";
 		return HUB_NOT_HERE;
 	case -EBUSY:
 		*ret_sentence = "the other side is not LOST: as long as it may come back, nothing is given up";
