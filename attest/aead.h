@@ -13,8 +13,11 @@
 
 #include "channel.h"
 
-/** Encrypt @len bytes of @body in place; the tag, WIRE_TAG_LEN bytes, goes behind them.  @ad: WIRE_AD_LEN bytes. */
-void aead_seal(const struct attest_channel *channel, const struct channel_half *half, const uint8_t *ad,
+/**
+ * Encrypt @len bytes of @body in place; the tag, WIRE_TAG_LEN bytes, goes behind them.  @ad: WIRE_AD_LEN bytes.
+ * false: it cannot be done, and what is in @body must not be sent.
+ */
+bool aead_seal(const struct attest_channel *channel, const struct channel_half *half, const uint8_t *ad,
 	       const uint8_t *nonce, uint8_t *body, size_t len);
 /** The reverse, from @sealed, @len bytes and the tag.  false: not authentic, and the caller wipes @ret_body. */
 bool aead_open(const struct attest_channel *channel, const struct channel_half *half, const uint8_t *ad,

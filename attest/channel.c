@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "gcm.h"
 #include "hkdf.h"
 #include "parse.h"
 
@@ -47,8 +48,8 @@ static void derive(const struct attest_channel *channel, const struct channel_ha
 }
 
 /*
- * libsodium's AES-GCM needs more registers than there are, so that round keys stay on the stack; the first two are the
- * record key.  Others stay in registers, which the dynamic linker puts on the stack when it binds a function.
+ * Round keys, of which the first two are the record key, may stay on the stack, and in registers, which the dynamic linker
+ * puts on the stack when it binds a function.  libgcrypt wipes both; that is not left to its version and the CPU's kind.
  */
 void channel_wipe_traces(void)
 {
@@ -63,28 +64,34 @@ void channel_wipe_traces(void)
 	sodium_stackzero(CHANNEL_AES_STACK);
 }
 
-/* Record and header key of @half->secret's generation. */
-static void load_keys(const struct attest_channel *channel, struct channel_half *half)
+/* Record and header key of @half->secret's generation.  false: the cipher does not take the key. */
+static bool load_keys(const struct attest_channel *channel, struct channel_half *half)
 {
+	bool loaded;
+
 	derive(channel, half, label_header, half->secret, half->header_key);
 	derive(channel, half, label_record, half->secret, half->key);
 #ifdef ATTEST_LOG_NONCES
 	crypto_hash_sha256(half->key_id, half->key, sizeof(half->key));
 #endif
-	if (channel->cipher == ATTEST_CIPHER_AES256GCM) {
-		crypto_aead_aes256gcm_beforenm(&half->aes, half->key);
-		sodium_memzero(half->key, sizeof(half->key));
-		channel_wipe_traces();
-	}
+	if (channel->cipher != ATTEST_CIPHER_AES256GCM)
+		return true;
+	loaded = gcm_load(half->aes, half->key);
+	channel_wipe_traces();
+	return loaded;
 }
 
-static void half_init(const struct attest_channel *channel, struct channel_half *half, unsigned int lane,
-		      enum wire_direction direction, const uint8_t prk[HKDF_LEN])
+static int half_init(const struct attest_channel *channel, struct channel_half *half, unsigned int lane,
+		     enum wire_direction direction, const uint8_t prk[HKDF_LEN])
 {
+	int r = channel->cipher == ATTEST_CIPHER_AES256GCM ? gcm_new(&half->aes) : 0;
+
+	if (r < 0)
+		return r;
 	half->lane = (uint8_t)lane;
 	half->direction = (uint8_t)direction;
 	derive(channel, half, label_lane, prk, half->secret);
-	load_keys(channel, half);
+	return load_keys(channel, half) ? 0 : -EINVAL;
 }
 
 bool channel_rekey(const struct attest_channel *channel, struct channel_half *half)
@@ -102,12 +109,12 @@ bool channel_rekey(const struct attest_channel *channel, struct channel_half *ha
 	derive(channel, half, label_next, half->secret, next);
 	memcpy(half->secret, next, sizeof(next));
 	sodium_memzero(next, sizeof(next));
-	load_keys(channel, half);
-	return true;
+	return load_keys(channel, half);
 }
 
 void channel_kill(struct channel_half *half)
 {
+	gcm_free(half->aes);
 	sodium_memzero(half, sizeof(*half));
 	half->dead = true;
 }
@@ -129,6 +136,7 @@ int channel_new(const struct channel_seed *seed, struct attest_channel **ret_cha
 	bool initiator = seed->role == ATTEST_INITIATOR;
 	struct attest_channel *channel;
 	uint8_t prk[HKDF_LEN];
+	int r = 0;
 
 	/* Ends at a page's end, and its size is a multiple of 64: so it is aligned as its members ask. */
 	channel = sodium_malloc(sizeof(*channel));
@@ -144,19 +152,28 @@ int channel_new(const struct channel_seed *seed, struct attest_channel **ret_cha
 						   WIRE_MAX_RECORDS, WIRE_MAX_GENERATION };
 	make_session_id(seed, channel->session_id);
 	hkdf_extract(seed->transcript, ATTEST_HASH_LEN, seed->chaining_key, ATTEST_HASH_LEN, prk);
-	for (unsigned int lane = 0; lane < ATTEST_N_LANES; lane++) {
-		half_init(channel, &channel->send[lane], lane,
-			  initiator ? WIRE_FROM_INITIATOR : WIRE_FROM_RESPONDER, prk);
-		half_init(channel, &channel->recv[lane], lane,
-			  initiator ? WIRE_FROM_RESPONDER : WIRE_FROM_INITIATOR, prk);
+	for (unsigned int lane = 0; lane < ATTEST_N_LANES && r == 0; lane++) {
+		r = half_init(channel, &channel->send[lane], lane,
+			      initiator ? WIRE_FROM_INITIATOR : WIRE_FROM_RESPONDER, prk);
+		if (r == 0)
+			r = half_init(channel, &channel->recv[lane], lane,
+				      initiator ? WIRE_FROM_RESPONDER : WIRE_FROM_INITIATOR, prk);
 	}
 	sodium_memzero(prk, sizeof(prk));
+	if (r < 0) {
+		attest_channel_free(channel);
+		return r;
+	}
 	*ret_channel = channel;
 	return 0;
 }
 
 void attest_channel_free(struct attest_channel *channel)
 {
+	for (unsigned int lane = 0; channel != NULL && lane < ATTEST_N_LANES; lane++) {
+		gcm_free(channel->send[lane].aes);
+		gcm_free(channel->recv[lane].aes);
+	}
 	sodium_free(channel);
 }
 
@@ -207,8 +224,7 @@ uint32_t channel_ciphers(void)
 {
 	uint32_t ciphers = 1u << ATTEST_CIPHER_XCHACHA20POLY1305;
 
-	/* libsodium has AES-256-GCM with hardware help only, in constant time. */
-	if (crypto_aead_aes256gcm_is_available())
+	if (gcm_available())
 		ciphers |= 1u << ATTEST_CIPHER_AES256GCM;
 	return ciphers;
 }

@@ -13,12 +13,14 @@
 #include "attest.h"
 #include "wire.h"
 
-#define CHANNEL_AES_STACK 1024u		/* more than libsodium's AES-GCM leaves behind; a test looks */
+#define CHANNEL_AES_STACK 1024u		/* more than AES-GCM leaves behind; a test looks */
+
+struct gcry_cipher_handle;
 
 struct channel_half {
 	/* 64: one cache line's owner is one lane's thread */
-	_Alignas(64) crypto_aead_aes256gcm_state aes;	/* AES-256-GCM: the expanded record key */
-	uint8_t key[ATTEST_KEY_LEN];			/* XChaCha20-Poly1305: the record key */
+	_Alignas(64) struct gcry_cipher_handle *aes;	/* AES-256-GCM: the expanded record key; owned */
+	uint8_t key[ATTEST_KEY_LEN];			/* the record key */
 	uint8_t header_key[ATTEST_KEY_LEN];
 	uint8_t secret[ATTEST_KEY_LEN];			/* of this generation; the next one comes from it */
 	uint64_t counter;				/* of the next record; never goes back */
@@ -72,7 +74,7 @@ struct channel_seed {
 
 /** -ENOMEM.  Free with attest_channel_free(), which wipes. */
 int channel_new(const struct channel_seed *seed, struct attest_channel **ret_channel);
-/** After each call of libsodium's AES-GCM: wipe what it leaves in registers and on the stack below. */
+/** After each call of gcm.h that uses a key: wipe what it leaves in registers and on the stack below. */
 void channel_wipe_traces(void);
 /** Ciphers of this machine, a bit (1 << attest_cipher) each. */
 uint32_t channel_ciphers(void);

@@ -10,6 +10,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "gcm.h"
 #include "keyfile.h"
 
 struct attest_keypair {
@@ -19,7 +20,10 @@ struct attest_keypair {
 
 bool attest_init(void)
 {
-	return sodium_init() >= 0;
+	if (sodium_init() < 0)
+		return false;
+	(void)gcm_available();	/* it opens files, which a program cannot do later */
+	return true;
 }
 
 /* A pair for @secret, or with a fresh secret if NULL. */

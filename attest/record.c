@@ -18,7 +18,7 @@ _Static_assert(sizeof(class_len) / sizeof(class_len[0]) == WIRE_N_CLASSES, "clas
 _Static_assert(WIRE_PAGES_CLASS(ATTEST_MAX_RUN) == ATTEST_BODY_MAX, "a full run fills the last class");
 
 #define NONCE_LEN crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
-_Static_assert(WIRE_NONCE_LEN == crypto_aead_aes256gcm_NPUBBYTES, "AES-GCM takes the nonce as it is");
+_Static_assert(WIRE_NONCE_LEN == 12, "AES-GCM takes the nonce as it is");
 _Static_assert(WIRE_NONCE_LEN == crypto_stream_chacha20_ietf_NONCEBYTES, "so does the header mask");
 
 #define OP_BIT(op) (1u << (op))
@@ -226,7 +226,10 @@ static bool seal(struct attest_channel *channel, struct channel_half *half, cons
 	parse_put_bytes(&writer, body, record->body_len);
 	parse_put_zeros(&writer);
 	noncelog_write(half->key_id, nonce, WIRE_NONCE_LEN);
-	aead_seal(channel, half, ad, nonce, ret_wire + ATTEST_RECORD_HEADER_LEN, class_len[header.class]);
+	if (!aead_seal(channel, half, ad, nonce, ret_wire + ATTEST_RECORD_HEADER_LEN, class_len[header.class])) {
+		sodium_memzero(ret_wire, wire_len);
+		return false;
+	}
 	*ret_wire_len = wire_len;
 	return true;
 }
