@@ -114,6 +114,19 @@ static void left(struct json_object *status, FILE *file)
 		fprintf(file, "%" PRIu64 " min", (s + 59) / 60);
 }
 
+static void working_set_line(struct json_object *status, FILE *file)
+{
+	if (!has(status, "snapshot.working_set.state"))
+		return;
+	fprintf(file, "%-11s %s, %" PRIu64 " pages", "working set", ctl_render_get(status, "snapshot.working_set.state"),
+		number(status, "snapshot.working_set.pages"));
+	if (has(status, "snapshot.working_set.sent"))
+		fprintf(file, "; sent %" PRIu64 ", asked for all the same %" PRIu64 "; asked for and not in it %" PRIu64,
+			number(status, "snapshot.working_set.sent"), number(status, "snapshot.working_set.late"),
+			number(status, "snapshot.working_set.outside"));
+	fputc('\n', file);
+}
+
 static void peer_line(struct json_object *status, FILE *file)
 {
 	fprintf(file, "%-11s %s", "peer", ctl_render_get(status, "peer.link"));
@@ -193,6 +206,7 @@ void ctl_render_status(struct json_object *status, FILE *file)
 	text_line("snapshot", ctl_render_get(status, "snapshot.root"), file);
 	if (flag(status, "snapshot.may_be_old"))
 		text_line("WARNING", "ROLLBACK ALLOWED: the snapshot may be an older one than the last", file);
+	working_set_line(status, file);
 	peer_line(status, file);
 	pages_line(status, file);
 	rate_line(status, file);

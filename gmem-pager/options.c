@@ -54,6 +54,8 @@ static int check_numbers(const struct options *options)
 	    check_range(options, "--fault-window", options->window_pages, 1, (int)URGENT_MAX_RUN) < 0 ||
 	    check_range(options, "--bulk-window", options->credit_kib, credit_min, 1 << 20) < 0)
 		return -EINVAL;
+	if (check_range(options, "--working-set-time", options->working_set_s, 1, WORKSET_MAX_S) < 0)
+		return -EINVAL;
 	if (options->limit_text != NULL && limit_parse(options->limit_text, &(uint64_t){ 0 }) < 0)
 		return options_complain(options, "--background-limit", LIMIT_TAKES);
 	return 0;
@@ -228,6 +230,8 @@ void options_fini(struct options *options)
 	free(options->snapshot_from);
 	free(options->snapshot_writer);
 	free(options->snapshot_root);
+	free(options->working_set_to);
+	free(options->working_set_from);
 	identity_files_fini(&options->files);
 	identity_free(options->identity);
 }

@@ -8,6 +8,7 @@
 #include "sandbox/sandbox.h"
 #include "session.h"
 #include "snapshot/reader.h"
+#include "workset.h"
 
 #define OPTIONS_WHERE_LEN 256u
 
@@ -46,6 +47,9 @@ struct options {
 	char *snapshot_writer;
 	char *snapshot_root;
 	int allow_rollback;
+	char *working_set_to;
+	char *working_set_from;
+	int working_set_s;
 	struct identity_files files;
 	struct identity *identity;	/* from options_load() on */
 	int connect_ms;

@@ -7,7 +7,7 @@
 
 #include "options.h"
 
-#define OPTIONS_N_OWN 9		/* of one of the programs alone, and the table's end */
+#define OPTIONS_N_OWN 12		/* of one of the programs alone, and the table's end */
 #define OPTIONS_N_COMMON 44
 
 enum { OPT_HELP = 1, OPT_VERSION };

@@ -20,6 +20,18 @@ static int check_suspend(const struct options *options)
 	return 0;
 }
 
+static int check_working_set(const struct options *options)
+{
+	if (options->snapshot_from == NULL && (options->working_set_to != NULL || options->working_set_from != NULL))
+		return options_complain(options, "--working-set-to, --working-set-from", "go with --snapshot-from");
+	if (options->working_set_to != NULL && options->working_set_from != NULL)
+		return options_complain(options, "--working-set-to", "goes without --working-set-from: what was sent before it "
+					"is asked for is not seen to be needed");
+	if (options->working_set_s != WORKSET_DEFAULT_S && options->working_set_to == NULL)
+		return options_complain(options, "--working-set-time", "goes with --working-set-to");
+	return 0;
+}
+
 static int check_restore(const struct options *options)
 {
 	uint8_t root[SNAPFILE_ROOT_LEN];
@@ -51,6 +63,8 @@ int options_check_snapshot(struct options *options)
 					       options->allow_rollback))
 		return options_complain(options, "--snapshot-writer, --snapshot-root, --allow-rollback",
 					"go with --snapshot-from");
+	if (check_working_set(options) < 0)
+		return -EINVAL;
 	if (options->snapshot_to != NULL) {
 		options->mode = OPTIONS_SUSPEND;
 		return check_suspend(options);

@@ -13,7 +13,7 @@ void options_set_defaults(struct options *options, enum attest_role role)
 		.program = role == ATTEST_RESPONDER ? "gmem-pager" : "gmem-source", .pager = role == ATTEST_RESPONDER,
 		.connect_ms = config.connect_ms, .handshake_ms = config.handshake_ms, .ping_ms = config.ping_ms,
 		.peer_ms = config.peer_ms, .resume_ms = config.resume_ms, .linger_ms = 30000, .window_pages = (int)config.window_pages,
-		.credit_kib = (int)(config.credit_bytes / 1024),
+		.credit_kib = (int)(config.credit_bytes / 1024), .working_set_s = WORKSET_DEFAULT_S,
 	};
 }
 
@@ -44,6 +44,12 @@ static void fill_own(struct poptOption ret_table[OPTIONS_N_OWN], struct options 
 		  "what its writer said at the end: it is this one and no older one", "HEX" },
 		{ "allow-rollback", 0, POPT_ARG_NONE, &options->allow_rollback, 0,
 		  "restore it though nothing says that it is the last one", NULL },
+		{ "working-set-to", 0, POPT_ARG_STRING, &options->working_set_to, 0,
+		  "record in this file which pages the restored guest asks for, for the next restore of that snapshot", "FILE" },
+		{ "working-set-time", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &options->working_set_s, 0,
+		  "record for so long once the guest runs, and hold everything else back meanwhile", "SECONDS" },
+		{ "working-set-from", 0, POPT_ARG_STRING, &options->working_set_from, 0,
+		  "send the pages that are recorded in this file first", "FILE" },
 		POPT_TABLEEND
 	};
 

@@ -48,7 +48,7 @@ static struct sandbox_config describe_sandbox(const struct options *options, enu
 		.state_dir = options->state_dir != NULL ? options->state_dir : SESSION_STATE_DIR,
 		.sockets = { options->socket_path, options->control_path, options->status_path },
 		.evidence = options->files.evidence, .tpm_tcti = options->files.tpm_tcti,
-		.snapshot = options->snapshot_to,
+		.snapshot = options->snapshot_to != NULL ? options->snapshot_to : options->working_set_to,
 	};
 
 	if (role == ATTEST_RESPONDER)
@@ -75,8 +75,31 @@ struct run {
 	struct snapfile_writer *writer;
 	struct snapfile_reader *reader;
 	struct snapfile_wanted wanted;
+	int set_fd;				/* of the working set that is replayed; -1: none */
+	struct setfile_writer *set_writer;	/* NULL: none, or the working set's */
+	struct workset *workset;
 	char root_hex[2 * SNAPFILE_ROOT_LEN + 1];
 };
+
+/* As open_snapshot() does. */
+static int open_working_set(struct run *run)
+{
+	const struct options *options = run->options;
+	const struct sandbox *sandbox = &run->sandbox;
+	char error[SETFILE_ERROR_LEN] = "";
+	int r = 0;
+
+	if (options->working_set_to != NULL) {
+		r = setfile_writer_open(options->working_set_to, &run->set_writer, error);
+		if (r == 0 && sandbox->become)
+			r = setfile_writer_give(run->set_writer, sandbox->who.uid, sandbox->who.gid, error);
+	} else if (options->working_set_from != NULL) {
+		r = setfile_open(options->working_set_from, &run->set_fd, error);
+	}
+	if (error[0] != '\0')
+		log_error("%s", error);
+	return r;
+}
 
 /* Made or opened by who starts the program; what is in it is looked at once it is sealed. */
 static int open_snapshot(struct run *run)
@@ -125,6 +148,42 @@ static int read_snapshot(struct run *run)
 	return 0;
 }
 
+static int replay(struct run *run, char *ret_error)
+{
+	const uint64_t n_pages = snapfile_reader_header(run->reader)->n_pages;
+	uint64_t *map;
+	int r = setfile_read(run->set_fd, run->options->working_set_from, run->reader, &map, ret_error);
+
+	if (r < 0)
+		return r;
+	r = workset_replay(map, n_pages, &run->workset);
+	if (r < 0)
+		free(map);
+	else
+		log_info("the working set %s has %llu pages", run->options->working_set_from,
+			 (unsigned long long)workset_look(run->workset).n_set);
+	return r;
+}
+
+/* A set that is not this snapshot's is a wrong option, and found here, before anybody is dialled. */
+static int read_working_set(struct run *run)
+{
+	char error[SETFILE_ERROR_LEN] = "";
+	int r = 0;
+
+	if (run->set_writer != NULL) {
+		r = workset_record(run->set_writer, run->reader, (unsigned int)run->options->working_set_s, &run->workset);
+		if (r == 0)
+			run->set_writer = NULL;
+	} else if (run->set_fd >= 0) {
+		r = replay(run, error);
+	}
+	if (r < 0)
+		log_error("%s", error[0] != '\0' ? error : strerror(-r));
+	run->config.workset = run->workset;
+	return r;
+}
+
 /* Everything that is in a file or a unix socket; from here on no other file is opened than records. */
 static int open_all(struct run *run)
 {
@@ -138,6 +197,8 @@ static int open_all(struct run *run)
 	}
 	if (r == 0)
 		r = open_snapshot(run);
+	if (r == 0)
+		r = open_working_set(run);
 	if (r == 0)
 		r = open_control(options, &run->service, &run->notify);
 	if (r < 0)
@@ -178,6 +239,8 @@ static int set_up(struct run *run)
 		r = sandbox_seal(&run->sandbox, error);
 	if (r == 0)
 		r = read_snapshot(run);
+	if (r == 0)
+		r = read_working_set(run);
 	if (error[0] != '\0')
 		log_error("%s", error);
 	if (r == 0)
@@ -186,11 +249,30 @@ static int set_up(struct run *run)
 	return r;
 }
 
+static void tear_down(struct run *run)
+{
+	service_unlisten(run->options->socket_path, run->listen_fd);
+	if (run->service.opaque != NULL)
+		run->program->free(run->service.opaque);
+	workset_free(run->workset);
+	setfile_writer_free(run->set_writer);
+	snapfile_writer_free(run->writer);
+	snapfile_reader_free(run->reader);
+	if (run->set_fd >= 0)
+		close(run->set_fd);
+	if (run->snapshot_fd >= 0)
+		close(run->snapshot_fd);
+	hub_free(run->service.hub);
+	notify_close(&run->notify);
+	if (run->keypair != NULL)
+		attest_keypair_free(run->keypair);
+}
+
 static int serve(const struct program *program, struct options *options)
 {
 	struct run run = {
 		.program = program, .options = options, .notify = { .fd = -1 }, .listen_fd = -1,
-		.snapshot_fd = -1,
+		.snapshot_fd = -1, .set_fd = -1,
 		.service = { .ops = program->ops, .open_backend = backend_kvm_new, .open_uffd = backend_uffd_new },
 	};
 	int code = SERVICE_EXIT_SETUP;
@@ -203,17 +285,7 @@ static int serve(const struct program *program, struct options *options)
 		if (code == SERVICE_EXIT_COMPLETE && program->farewell != NULL)
 			program->farewell(run.service.opaque);
 	}
-	service_unlisten(options->socket_path, run.listen_fd);
-	if (run.service.opaque != NULL)
-		program->free(run.service.opaque);
-	snapfile_writer_free(run.writer);
-	snapfile_reader_free(run.reader);
-	if (run.snapshot_fd >= 0)
-		close(run.snapshot_fd);
-	hub_free(run.service.hub);
-	notify_close(&run.notify);
-	if (run.keypair != NULL)
-		attest_keypair_free(run.keypair);
+	tear_down(&run);
 	return code;
 }
 

@@ -81,6 +81,9 @@ static int attach(struct source *source, char *ret_error, size_t error_len)
 	if (r < 0)
 		return r;
 	source->session.again = again;
+	source->workset = source->session.config->workset;
+	if (again)	/* what the guest has asked for until now is not known */
+		workset_drop(source->workset, "this restore was begun by a process before this one");
 	r = source_attach(source, backend, regions, n_regions, ret_error, error_len);
 	if (r < 0)
 		backend->ops->close(backend);
@@ -121,11 +124,20 @@ static int step(struct source *source, char *ret_error, size_t error_len)
 	return 0;
 }
 
+static void tick_workset(struct source *source)
+{
+	struct session *session = &source->session;
+
+	workset_tick(source->workset, session_get_phase(session, NULL, NULL), atomic_load(&session->stats.started_us),
+		     stats_now_us());
+}
+
 void restore_tick(struct source *source)
 {
 	char error[SESSION_ERROR_LEN] = "";
 	int r;
 
+	tick_workset(source);
 	if (session_has_ended(&source->session))
 		return;
 	r = step(source, error, sizeof(error));
@@ -135,6 +147,7 @@ void restore_tick(struct source *source)
 
 void restore_stop(struct source *source)
 {
+	tick_workset(source);
 	if (session_table_is_final(ATTEST_INITIATOR, ledger_state(source->session.ledger)))
 		ledger_forget_snapshot(source->session.ledger);
 }

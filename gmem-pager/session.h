@@ -39,6 +39,7 @@
 
 struct snapfile_reader;
 struct snapfile_writer;
+struct workset;
 
 struct session_config {
 	const struct transport_ops *transport;
@@ -64,6 +65,7 @@ struct session_config {
 	uint64_t incarnation;			/* of a signed ticket; 0: a bare id */
 	struct snapfile_writer *suspend;	/* source: write the VM into it, there is no pager; borrowed */
 	struct snapfile_reader *restore;	/* source: serve what is in it, there is no VMM; borrowed */
+	struct workset *workset;		/* source, of a restore: is recorded or comes first; borrowed, NULL: none */
 };
 
 /* Defaults for everything that is not named by the user. */

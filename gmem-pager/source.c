@@ -52,6 +52,7 @@ static void join_lanes(struct source *source)
 {
 	pace_stop(&source->pace);
 	limit_stop(&source->limit);
+	workset_stop(source->workset, true);
 	if (source->has_urgent)
 		pthread_join(source->urgent, NULL);
 	if (source->has_bulk)
@@ -71,6 +72,7 @@ static void source_disconnected(struct session *session)
 	join_lanes(source);
 	pace_reset(&source->pace);
 	limit_go_on(&source->limit);
+	workset_stop(source->workset, false);
 	for (i = 0; manifest != NULL && i < bitmap_words(manifest->n_pages); i++)
 		atomic_store(&source->sent[i], 0);
 	source->map_next = 0;

@@ -15,6 +15,7 @@
 #include "pace.h"
 #include "session.h"
 #include "states.h"
+#include "workset.h"
 
 struct source {
 	struct session session;			/* first: end_phase() and others get here from it */
@@ -23,6 +24,7 @@ struct source {
 	atomic_uint_fast64_t *sent;		/* by index; set with the manifest */
 	struct pace pace;
 	struct limit limit;			/* of the bulk thread; what it is outlives a connection */
+	struct workset *workset;		/* of a restore, before it connects; borrowed, NULL: none */
 	struct states states;			/* start_lock; what START needs again, until the destination runs */
 	uint64_t map_next;			/* control thread: index that the next MAP record begins at */
 	bool started_heard;			/* control thread: STARTED came on this connection */

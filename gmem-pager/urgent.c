@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Demand faults at the source: each REQUEST is answered at once, all wanted pages
- * of it first, a record each, then the neighbours that were not sent before.
+ * of it first, a record each, then the neighbours that were not sent before; none
+ * while a working set is recorded: a neighbour that is touched is asked for then.
  */
 #include <errno.h>
 
@@ -71,12 +72,13 @@ static int answer(struct source *source, const struct attest_record *record, con
 			return -EPROTO;
 	stats_add(&source->session.stats.n_faults, n_entries);
 	for (i = 0; i < n_entries; i++) {
+		workset_ask(source->workset, entries[i].wanted);
 		(void)source_claim(source, entries[i].wanted);	/* sent again if it was: somebody waits for it */
 		r = source_send_run(source, ATTEST_LANE_URGENT, entries[i].wanted, 1, source->urgent_body, &body_len);
 		if (r < 0)
 			return r;
 	}
-	for (i = 0; i < n_entries; i++) {
+	for (i = 0; i < n_entries && !workset_is_recording(source->workset); i++) {
 		r = send_neighbours(source, &entries[i]);
 		if (r < 0)
 			return r;

@@ -98,6 +98,19 @@ static void faults(struct page *page, const struct snapshot *snapshot)
 	say(page, "gmem_fault_latency_seconds_count{%s} %" PRIu64 "\n", page->labels, snapshot->n_latencies);
 }
 
+static void working_set(struct page *page, const struct workset_view *view)
+{
+	if (!view->there)
+		return;
+	single(page, "working_set_pages", "gauge", "Pages of the working set that is recorded or replayed.", view->n_set);
+	if (view->state != WORKSET_REPLAYED)
+		return;
+	single(page, "working_set_sent_total", "counter", "Pages of it that were sent before anybody asked.", view->n_sent);
+	single(page, "working_set_late_total", "counter", "Pages of it that were asked for all the same.", view->n_late);
+	single(page, "working_set_outside_total", "counter", "Pages that were asked for and are not in it.",
+	       view->n_outside);
+}
+
 /* By the custom for what is no number: always 1, and the label says it. */
 static void backend(struct page *page, const struct snapshot *snapshot)
 {
@@ -130,6 +143,7 @@ size_t metrics_print(const struct report_names *names, const struct snapshot *sn
 	pages(&page, snapshot);
 	faults(&page, snapshot);
 	watches(&page, snapshot);
+	working_set(&page, &snapshot->side.workset);
 	if (snapshot->has_limit)
 		single(&page, "stream_limit_bytes_per_second", "gauge", "Limit of the background stream; 0: none.",
 		       snapshot->limit);

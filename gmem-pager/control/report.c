@@ -181,7 +181,23 @@ static struct json_object *evidence(const struct report_names *names)
 	return object;
 }
 
-static struct json_object *restored(const struct report_names *names)
+static struct json_object *working_set(const struct workset_view *view)
+{
+	const bool replayed = view->state == WORKSET_REPLAYED;
+	struct json_object *object;
+
+	if (!view->there)
+		return NULL;
+	object = json_object_new_object();
+	add_text(object, "state", workset_state_name(view->state));
+	add_number(object, "pages", view->n_set);
+	add_maybe(object, "sent", replayed, view->n_sent);
+	add_maybe(object, "late", replayed, view->n_late);
+	add_maybe(object, "outside", replayed, view->n_outside);
+	return object;
+}
+
+static struct json_object *restored(const struct report_names *names, const struct snapshot *snapshot)
 {
 	struct json_object *object;
 
@@ -190,6 +206,7 @@ static struct json_object *restored(const struct report_names *names)
 	object = json_object_new_object();
 	add_text(object, "root", names->snapshot_root);
 	add_flag(object, "may_be_old", names->may_be_old);
+	json_object_object_add(object, "working_set", working_set(&snapshot->side.workset));
 	return object;
 }
 
@@ -231,7 +248,7 @@ struct json_object *report_status(const struct report_names *names, const struct
 	add_text(object, "backend", snapshot->side.backend);
 	add_text(object, "sandbox", names->sandbox);
 	json_object_object_add(object, "evidence", evidence(names));
-	json_object_object_add(object, "snapshot", restored(names));
+	json_object_object_add(object, "snapshot", restored(names, snapshot));
 	json_object_object_add(object, "peer", peer(snapshot));
 	json_object_object_add(object, "pages", pages(snapshot));
 	json_object_object_add(object, "rates", rates(snapshot));

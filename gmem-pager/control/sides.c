@@ -49,11 +49,19 @@ static void look_at_source(void *opaque, struct snapshot_side *ret_side)
 	const struct source *source = opaque;
 
 	ret_side->backend = backend_of(source->guest);
+	ret_side->workset = workset_look(source->workset);
 }
 
 static uint32_t map_of_source(void *opaque, uint32_t n_cells, uint8_t *ret_cells)
 {
 	return coverage_source(opaque, n_cells, ret_cells);
+}
+
+static void look_at_suspend(void *opaque, struct snapshot_side *ret_side)
+{
+	const struct suspend *suspend = opaque;
+
+	ret_side->backend = backend_of(suspend->guest);
 }
 
 static void progress_of_suspend(void *opaque, struct gmem_progress *ret_progress)
@@ -75,5 +83,5 @@ const struct desk_ops sides_source = {
 };
 
 const struct desk_ops sides_suspend = {
-	.progress = progress_of_suspend, .look = look_at_source, .map = map_of_suspend,
+	.progress = progress_of_suspend, .look = look_at_suspend, .map = map_of_suspend,
 };

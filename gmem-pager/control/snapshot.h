@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "../session.h"
+#include "../workset.h"
 #include "ask.h"
 #include "rate.h"
 #include "watch.h"
@@ -25,6 +26,7 @@ struct snapshot_side {
 	bool paused;
 	bool has_missing;	/* n_missing is what the kernel says; else it is counted by what was sent */
 	uint64_t n_missing;
+	struct workset_view workset;
 };
 
 struct snapshot {

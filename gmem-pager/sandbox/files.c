@@ -62,7 +62,7 @@ int sandbox_check_files(const struct sandbox *sandbox, char *ret_error)
 	}
 	if (config->snapshot != NULL &&
 	    (folder_of(config->snapshot, folder) < 0 || access(folder, W_OK | X_OK) < 0))
-		return sandbox_fail(ret_error, -errno, "user %u cannot give the snapshot %s its name at the end: %s; give the "
+		return sandbox_fail(ret_error, -errno, "user %u cannot give %s its name at the end: %s; give the "
 				    "folder to that user", uid, config->snapshot, strerror(errno));
 	return 0;
 }

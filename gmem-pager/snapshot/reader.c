@@ -351,6 +351,11 @@ const uint8_t *snapfile_reader_root(const struct snapfile_reader *reader)
 	return reader->trailer.root;
 }
 
+const struct snapfile_keys *snapfile_reader_keys(const struct snapfile_reader *reader)
+{
+	return reader->keys;
+}
+
 bool snapfile_reader_may_be_old(const struct snapfile_reader *reader)
 {
 	return reader->may_be_old;

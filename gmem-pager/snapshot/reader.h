@@ -44,6 +44,8 @@ const struct manifest *snapfile_reader_manifest(const struct snapfile_reader *re
 /* The caller may take them over, and leave an empty collection. */
 struct states *snapfile_reader_states(struct snapfile_reader *reader);
 const uint8_t *snapfile_reader_root(const struct snapfile_reader *reader);
+/* For what else its file's key seals; borrowed. */
+const struct snapfile_keys *snapfile_reader_keys(const struct snapfile_reader *reader);
 /* Could it be an older one than the last?  Only with allow_rollback. */
 bool snapfile_reader_may_be_old(const struct snapfile_reader *reader);
 

@@ -42,6 +42,7 @@ static void derive(const struct wrapping *wrapping, struct snapfile_keys *ret_ke
 {
 	crypto_kdf_derive_from_key(ret_keys->pieces, SNAPFILE_KEY_LEN, 1, KDF_CONTEXT, wrapping->file_key);
 	crypto_kdf_derive_from_key(ret_keys->root, SNAPFILE_KEY_LEN, 2, KDF_CONTEXT, wrapping->file_key);
+	crypto_kdf_derive_from_key(ret_keys->sets, SNAPFILE_KEY_LEN, 3, KDF_CONTEXT, wrapping->file_key);
 }
 
 static void wrap(struct wrapping *wrapping, struct snapfile_header *header)
@@ -145,6 +146,27 @@ int snapfile_unseal(const struct snapfile_keys *keys, const struct snapfile_plac
 	describe(place, len, ad);
 	return crypto_aead_xchacha20poly1305_ietf_decrypt_detached(bytes, NULL, bytes, len, tag, ad, sizeof(ad), nonce,
 								   keys->pieces) == 0 ? 0 : -EBADMSG;
+}
+
+/* It is the last field of what is bound. */
+static const uint8_t *set_nonce(const uint8_t head[SNAPSET_HEADER_LEN])
+{
+	_Static_assert(SNAPSET_NONCE_LEN == crypto_aead_xchacha20poly1305_ietf_NPUBBYTES, "a nonce of that cipher");
+	return head + SNAPSET_BOUND_LEN - SNAPSET_NONCE_LEN;
+}
+
+void snapfile_seal_set(const struct snapfile_keys *keys, const uint8_t head[SNAPSET_HEADER_LEN], uint8_t *map, size_t len,
+		       uint8_t ret_tag[SNAPFILE_TAG_LEN])
+{
+	crypto_aead_xchacha20poly1305_ietf_encrypt_detached(map, ret_tag, NULL, map, len, head, SNAPSET_BOUND_LEN, NULL,
+							    set_nonce(head), keys->sets);
+}
+
+int snapfile_unseal_set(const struct snapfile_keys *keys, const uint8_t head[SNAPSET_HEADER_LEN], uint8_t *map, size_t len,
+			const uint8_t tag[SNAPFILE_TAG_LEN])
+{
+	return crypto_aead_xchacha20poly1305_ietf_decrypt_detached(map, NULL, map, len, tag, head, SNAPSET_BOUND_LEN,
+								   set_nonce(head), keys->sets) == 0 ? 0 : -EBADMSG;
 }
 
 void snapfile_root(const struct snapfile_keys *keys, const struct snapfile_header *header, const uint8_t *index,
