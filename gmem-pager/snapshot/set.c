@@ -75,5 +75,5 @@ int snapset_map_decode(const uint8_t *bytes, size_t len, uint64_t n_pages, uint6
 		return -EBADMSG;
 	for (i = 0; i < n_words; i++)
 		ret_map[i] = last = wire_get64(&reader);
-	return n_last != 0 && last >> n_last != 0 ? -EBADMSG : 0;
+	return n_last != 0 && last >> n_last != 0 ? -ERANGE : 0;
 }

@@ -38,7 +38,7 @@ size_t snapset_map_len(uint64_t n_pages);
 
 /* @map: bitmap_words(n_pages) words. */
 void snapset_map_encode(const uint64_t *map, uint64_t n_pages, uint8_t *ret_bytes);
-/* @len: snapset_map_len() of @n_pages.  -EBADMSG: it names a page that the VM does not have, or has another length. */
+/* @len: snapset_map_len() of @n_pages, else -EBADMSG.  -ERANGE: it names a page that the VM does not have. */
 int snapset_map_decode(const uint8_t *bytes, size_t len, uint64_t n_pages, uint64_t *ret_map);
 
 #endif

@@ -332,6 +332,8 @@ int setfile_read(int fd, const char *path, const struct snapfile_reader *reader,
 	if (map != NULL)
 		sodium_memzero(map, bitmap_words(header.n_pages) * sizeof(*map));
 	free(map);
+	if (r == -ERANGE)
+		return refuse(-EBADMSG, path, "names a page that the VM does not have", ret_error);
 	return r == -EBADMSG ? refuse(r, path, "was altered: it is not what gmem-source has recorded", ret_error) :
 	       refuse_io(r, path, ret_error);
 }
