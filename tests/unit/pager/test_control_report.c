@@ -127,7 +127,37 @@ static void test_a_restore(void)
 	restored = json_object_object_get(value, "snapshot");
 	CU_ASSERT_STRING_EQUAL(json_object_get_string(json_object_object_get(restored, "root")), hex);
 	CU_ASSERT_TRUE(json_object_get_boolean(json_object_object_get(restored, "may_be_old")));
+	CU_ASSERT_PTR_NULL(json_object_object_get(restored, "working_set"));
 	json_object_put(value);
+	json_object_put(root);
+}
+
+static const struct workset_view replayed = {
+	.there = true, .state = WORKSET_REPLAYED, .n_set = 100, .n_sent = 90, .n_late = 4, .n_outside = 7,
+};
+
+static void test_a_working_set(void)
+{
+	struct json_object *root = json_object_from_file(SCHEMA), *value, *set;
+	struct report_names names = plain;
+	struct snapshot snapshot = source();
+	char where[128] = "";
+	enum workset_state state;
+
+	names.snapshot_root = TICKET;
+	for (state = WORKSET_RECORDING; state <= WORKSET_REPLAYED; state++) {
+		snapshot.side.workset = replayed;
+		snapshot.side.workset.state = state;
+		value = report_status(&names, &snapshot, 0);
+		CU_ASSERT_TRUE(json_schema_fits(root, json_schema_def(root, "status"), value, where));
+		set = json_object_object_get(json_object_object_get(value, "snapshot"), "working_set");
+		CU_ASSERT_STRING_EQUAL(json_object_get_string(json_object_object_get(set, "state")),
+				       workset_state_name(state));
+		CU_ASSERT_EQUAL(json_object_get_int(json_object_object_get(set, "pages")), 100);
+		CU_ASSERT_EQUAL(json_object_get_int(json_object_object_get(set, "sent")), state == WORKSET_REPLAYED ? 90 : 0);
+		CU_ASSERT_EQUAL(json_object_object_get(set, "late") == NULL, state != WORKSET_REPLAYED);
+		json_object_put(value);
+	}
 	json_object_put(root);
 }
 
@@ -249,6 +279,14 @@ static void test_metrics(void)
 	CHECK_CONTAINS(text, "\ngmem_backend_info{session=\"abcdef01\",role=\"source\",backend=\"uffd\"} 1\n");
 	CU_ASSERT_PTR_NULL(strstr(text, "pages_missing"));
 	check_format(text);
+	CU_ASSERT_PTR_NULL(strstr(text, "working_set"));
+	snapshot.side.workset = replayed;
+	metrics_print(&soft, &snapshot, text);
+	CHECK_CONTAINS(text, "gmem_working_set_pages{session=\"abcdef01\",role=\"source\"} 100\n");
+	CHECK_CONTAINS(text, "gmem_working_set_sent_total{session=\"abcdef01\",role=\"source\"} 90\n");
+	CHECK_CONTAINS(text, "gmem_working_set_late_total{session=\"abcdef01\",role=\"source\"} 4\n");
+	CHECK_CONTAINS(text, "gmem_working_set_outside_total{session=\"abcdef01\",role=\"source\"} 7\n");
+	check_format(text);
 	snapshot.side.backend = NULL;	/* no VM yet */
 	metrics_print(&soft, &snapshot, text);
 	CU_ASSERT_PTR_NULL(strstr(text, "backend_info"));
@@ -292,6 +330,7 @@ static void test_metrics_are_documented(void)
 static const struct check checks[] = {
 	{ "the schema", test_the_schema },
 	{ "a restore", test_a_restore },
+	{ "a working set", test_a_working_set },
 	{ "the schema is strict", test_the_schema_is_strict },
 	{ "warnings", test_warnings },
 	{ "advice", test_advice },

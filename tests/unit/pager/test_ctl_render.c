@@ -51,6 +51,23 @@ static void test_status(void)
 	CU_ASSERT_PTR_NULL(strstr(text, "error "));
 }
 
+static void test_working_set(void)
+{
+	static const char replayed[] =
+		"{\"role\":\"source\",\"waits\":{\"for\":\"nothing\"},\"snapshot\":{\"root\":\"00ff\",\"may_be_old\":false,"
+		"\"working_set\":{\"state\":\"replayed\",\"pages\":100,\"sent\":90,\"late\":4,\"outside\":7}}}";
+	static const char recording[] =
+		"{\"role\":\"source\",\"waits\":{\"for\":\"nothing\"},\"snapshot\":{\"root\":\"00ff\",\"may_be_old\":false,"
+		"\"working_set\":{\"state\":\"recording\",\"pages\":12,\"sent\":null,\"late\":null,\"outside\":null}}}";
+
+	json_object_put(render(ctl_render_status, replayed));
+	CHECK_CONTAINS(text, "working set replayed, 100 pages; sent 90, asked for all the same 4; asked for and not in it 7\n");
+	json_object_put(render(ctl_render_status, recording));
+	CHECK_CONTAINS(text, "working set recording, 12 pages\n");
+	json_object_put(render(ctl_render_status, status_text));
+	CU_ASSERT_PTR_NULL(strstr(text, "working set"));
+}
+
 static void test_line(void)
 {
 	json_object_put(render(ctl_render_line, status_text));
@@ -121,6 +138,7 @@ static void test_percent(void)
 
 static const struct check checks[] = {
 	{ "a status", test_status },
+	{ "a working set", test_working_set },
 	{ "a line", test_line },
 	{ "a screen", test_screen },
 	{ "what is not there", test_what_is_not_there },

@@ -250,6 +250,30 @@ static void test_snapshot_from(void)
 	CHECK_CONTAINS(output, "--snapshot-from=FILE");
 }
 
+#define RESTORE "--snapshot-writer /nonexistent/w --snapshot-root " ROOT " "
+
+static void test_working_set(void)
+{
+	expect_from(RESTORE "--working-set-to /nonexistent/s", "cannot load the key pair");
+	expect_from(RESTORE "--working-set-to /nonexistent/s --working-set-time 86400", "cannot load the key pair");
+	expect_from(RESTORE "--working-set-from /nonexistent/s", "cannot load the key pair");
+	expect_from(RESTORE "--working-set-from /nonexistent/s --working-set-to /nonexistent/t",
+		    "--working-set-to: goes without --working-set-from");
+	expect_from(RESTORE "--working-set-to /nonexistent/s --working-set-time 0", "--working-set-time: must be 1 to 86400");
+	expect_from(RESTORE "--working-set-to /nonexistent/s --working-set-time 86401", "must be 1 to 86400");
+	expect_from(RESTORE "--working-set-from /nonexistent/s --working-set-time 11",
+		    "--working-set-time: goes with --working-set-to");
+	CU_ASSERT_EQUAL(run(GMEM_SOURCE, "--connect 127.0.0.1:7000 --working-set-to /nonexistent/s"), 1);
+	CHECK_CONTAINS(output, "go with --snapshot-from");
+	CU_ASSERT_EQUAL(run(GMEM_SOURCE, "--snapshot-to /nonexistent/f --working-set-from /nonexistent/s"), 1);
+	CHECK_CONTAINS(output, "go with --snapshot-from");
+	CU_ASSERT_EQUAL(run(GMEM_PAGER, "--listen 127.0.0.1:7000 --working-set-to /nonexistent/s"), 1);
+	CHECK_CONTAINS(output, "unknown option");
+	CU_ASSERT_EQUAL(run(GMEM_SOURCE, "--help"), 0);
+	CHECK_CONTAINS(output, "--working-set-to=FILE");
+	CHECK_CONTAINS(output, "--working-set-from=FILE");
+}
+
 static const struct check checks[] = {
 	{ "a limit of the background stream", test_background_limit },
 	{ "gmem-pager has none", test_pager_has_none },
@@ -259,6 +283,7 @@ static const struct check checks[] = {
 	{ "options from a file that are wrong", test_config_is_refused },
 	{ "a snapshot's writing", test_snapshot_to },
 	{ "a snapshot's restoring", test_snapshot_from },
+	{ "a working set", test_working_set },
 	{ NULL, NULL },
 };
 

@@ -5,6 +5,9 @@
  *
  *   uffd_vmm source SOCKET MIB         give the memory away, wait until it is complete
  *   uffd_vmm destination SOCKET MIB    take it: threads check each page and write into some, then all is checked again
+ *   uffd_vmm tenth SOCKET MIB WHEN     take it: a tenth of the pages, at random but the same ones each time, is touched,
+ *                                      that is the first "output"; then all is checked.  WHEN: "at-once" the guest runs;
+ *                                      "told" by a line on stdin; "whole", once every page is there
  *
  * The threads of a destination stop once they have seen a quarter, until there is a line on stdin.
  */
@@ -188,14 +191,11 @@ static void *keep_gate(void *arg)
 	return NULL;
 }
 
-static void destination(struct vmm *vmm, const char *path)
+/* Up to a guest that runs. */
+static void take(struct vmm *vmm, const char *path)
 {
 	const struct gmem_state *states = NULL;
-	struct vcpu vcpus[N_THREADS];
-	struct gmem_progress progress;
 	size_t n_states = 0;
-	pthread_t gate;
-	uint64_t i;
 
 	attach(vmm, path, GMEM_ROLE_PAGER);
 	need(vmm, gmem_pager_wait_start(vmm->client, &states, &n_states), "gmem_pager_wait_start");
@@ -203,6 +203,62 @@ static void destination(struct vmm *vmm, const char *path)
 		need(vmm, -EBADMSG, "the state");
 	check(vmm, 12, false);		/* while state is restored */
 	need(vmm, gmem_pager_run(vmm->client), "gmem_pager_run");
+}
+
+static void wait_complete(struct vmm *vmm)
+{
+	need(vmm, gmem_wait(vmm->client, GMEM_PHASE_COMPLETE, -1, NULL), "gmem_wait");
+}
+
+static void judge(struct vmm *vmm)
+{
+	if (atomic_load(&vmm->n_wrong) > 0) {
+		fprintf(stderr, "%u pages are wrong\n", atomic_load(&vmm->n_wrong));
+		exit(1);
+	}
+	say("right");
+}
+
+/* Every guest that is restored from here does the same: the generator begins with the same number. */
+static void touch_tenth(struct vmm *vmm)
+{
+	volatile const uint64_t *words;
+	uint64_t i, random = 1;
+
+	for (i = 0; i < vmm->n_pages / 10; i++) {
+		random = random * 6364136223846793005ull + 1442695040888963407ull;
+		words = vmm->memory + (random >> 33) % vmm->n_pages * WORDS;
+		(void)words[WORDS / 2];
+	}
+}
+
+static void tenth(struct vmm *vmm, const char *path, const char *when)
+{
+	char line[16];
+	uint64_t i;
+
+	take(vmm, path);
+	say("runs");
+	if (strcmp(when, "told") == 0 && fgets(line, sizeof(line), stdin) == NULL)
+		exit(1);
+	if (strcmp(when, "whole") == 0)
+		wait_complete(vmm);
+	touch_tenth(vmm);
+	say("output");
+	wait_complete(vmm);
+	for (i = 0; i < vmm->n_pages; i++)
+		check(vmm, i, false);
+	judge(vmm);
+}
+
+static void destination(struct vmm *vmm, const char *path)
+{
+	struct vcpu vcpus[N_THREADS];
+	struct gmem_progress progress;
+	pthread_t gate;
+	uint64_t i;
+
+	take(vmm, path);
 	pthread_barrier_init(&vmm->quarter, NULL, N_THREADS + 1);
 	pthread_barrier_init(&vmm->go, NULL, N_THREADS + 1);
 	pthread_create(&gate, NULL, keep_gate, vmm);
@@ -210,7 +266,7 @@ static void destination(struct vmm *vmm, const char *path)
 		vcpus[i] = (struct vcpu){ .vmm = vmm, .number = i };
 		pthread_create(&vcpus[i].thread, NULL, run_vcpu, &vcpus[i]);
 	}
-	need(vmm, gmem_wait(vmm->client, GMEM_PHASE_COMPLETE, -1, NULL), "gmem_wait");
+	wait_complete(vmm);
 	need(vmm, gmem_get_progress(vmm->client, &progress), "gmem_get_progress");
 	say("complete");
 	for (i = 0; i < N_THREADS; i++)
@@ -225,18 +281,14 @@ static void destination(struct vmm *vmm, const char *path)
 	/* Nobody would answer a fault now. */
 	if (madvise(vmm->memory, PAGE, MADV_REMOVE) < 0 || vmm->memory[3] != 0)
 		need(vmm, -errno, "a page that is taken away");
-	if (atomic_load(&vmm->n_wrong) > 0) {
-		fprintf(stderr, "%u pages are wrong\n", atomic_load(&vmm->n_wrong));
-		exit(1);
-	}
-	say("right");
+	judge(vmm);
 }
 
 int main(int argc, char **argv)
 {
 	struct vmm vmm = { .client = NULL };
 
-	if (argc != 4)
+	if (argc != 4 + (argc > 1 && strcmp(argv[1], "tenth") == 0))
 		return 1;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	vmm.uffd = uffd_open();
@@ -248,6 +300,8 @@ int main(int argc, char **argv)
 	make_memory(&vmm, strtoull(argv[3], NULL, 10));
 	if (strcmp(argv[1], "source") == 0)
 		source(&vmm, argv[2]);
+	else if (argc == 5)
+		tenth(&vmm, argv[2], argv[4]);
 	else
 		destination(&vmm, argv[2]);
 	gmem_close(vmm.client);
