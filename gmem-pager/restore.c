@@ -110,13 +110,18 @@ static int start(struct source *source, char *ret_error, size_t error_len)
 	return r == -ENOTCONN ? 0 : r;
 }
 
+/* A guest waits for each tick that is spent on nothing. */
 static int step(struct source *source, char *ret_error, size_t error_len)
 {
 	struct session *session = &source->session;
 	const enum gmem_phase phase = session_get_phase(session, NULL, NULL);
+	int r;
 
-	if (source->guest == NULL)
-		return attach(source, ret_error, error_len);
+	if (source->guest == NULL) {
+		r = attach(source, ret_error, error_len);
+		if (r < 0)
+			return r;
+	}
 	if (phase == GMEM_PHASE_IDLE)
 		return session->has_control ? 0 : source_prepare(source);
 	if (phase == GMEM_PHASE_ACCEPTED || (phase == GMEM_PHASE_STARTED && !session->has_control))

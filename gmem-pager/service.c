@@ -158,11 +158,13 @@ static void serve(struct service *service)
 		[VMM] = { .events = POLLIN },
 		[ORDER] = { .fd = service->config->hub != NULL ? hub_order_fd(service->config->hub) : -1, .events = POLLIN },
 	};
+	int wait_ms = 0;	/* what a tick begins is begun at once */
 
 	while (!is_over(service)) {
 		fds[VMM].fd = service->vmm_fd;
-		if (poll(fds, N_FDS, TICK_MS) < 0 && errno != EINTR)
+		if (poll(fds, N_FDS, wait_ms) < 0 && errno != EINTR)
 			return;
+		wait_ms = TICK_MS;
 		if (fds[NOTIFY].revents != 0)
 			read_notify(service);
 		follow_phase(service);

@@ -20,6 +20,7 @@ dev_bench() {
 	kernel) shift; dev_bench_kernel "$@"; return ;;
 	channel) shift; dev_bench_channel "$@"; return ;;
 	pager) shift; dev_bench_pager "$@"; return ;;
+	restore) shift; dev_bench_restore "$@"; return ;;
 	*) die "bench: no such table: $1 (./dev help)." ;;
 	esac
 	machine_prepare

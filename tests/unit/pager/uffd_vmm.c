@@ -5,9 +5,9 @@
  *
  *   uffd_vmm source SOCKET MIB         give the memory away, wait until it is complete
  *   uffd_vmm destination SOCKET MIB    take it: threads check each page and write into some, then all is checked again
- *   uffd_vmm tenth SOCKET MIB WHEN     take it: a tenth of the pages, at random but the same ones each time, is touched,
- *                                      that is the first "output"; then all is checked.  WHEN: "at-once" the guest runs;
- *                                      "told" by a line on stdin; "whole", once every page is there
+ *   uffd_vmm tenth SOCKET MIB WHEN RUN take it: a tenth of the pages is touched, in runs of RUN at random but the same ones
+ *                                      each time, that is the first "output"; then all is checked.  WHEN: "at-once" the
+ *                                      guest runs; "told" by a line on stdin; "whole", once every page is there
  *
  * The threads of a destination stop once they have seen a quarter, until there is a line on stdin.
  */
@@ -220,19 +220,20 @@ static void judge(struct vmm *vmm)
 }
 
 /* Every guest that is restored from here does the same: the generator begins with the same number. */
-static void touch_tenth(struct vmm *vmm)
+static void touch_tenth(struct vmm *vmm, uint64_t run)
 {
 	volatile const uint64_t *words;
-	uint64_t i, random = 1;
+	uint64_t i, k, random = 1;
 
-	for (i = 0; i < vmm->n_pages / 10; i++) {
+	for (i = 0; i < vmm->n_pages / 10; i += run) {
 		random = random * 6364136223846793005ull + 1442695040888963407ull;
-		words = vmm->memory + (random >> 33) % vmm->n_pages * WORDS;
-		(void)words[WORDS / 2];
+		words = vmm->memory + (random >> 33) % (vmm->n_pages / run) * run * WORDS;
+		for (k = 0; k < run; k++)
+			(void)words[k * WORDS + WORDS / 2];
 	}
 }
 
-static void tenth(struct vmm *vmm, const char *path, const char *when)
+static void tenth(struct vmm *vmm, const char *path, const char *when, uint64_t run)
 {
 	char line[16];
 	uint64_t i;
@@ -243,7 +244,7 @@ static void tenth(struct vmm *vmm, const char *path, const char *when)
 		exit(1);
 	if (strcmp(when, "whole") == 0)
 		wait_complete(vmm);
-	touch_tenth(vmm);
+	touch_tenth(vmm, run);
 	say("output");
 	wait_complete(vmm);
 	for (i = 0; i < vmm->n_pages; i++)
@@ -288,7 +289,7 @@ int main(int argc, char **argv)
 {
 	struct vmm vmm = { .client = NULL };
 
-	if (argc != 4 + (argc > 1 && strcmp(argv[1], "tenth") == 0))
+	if (argc != (argc > 1 && strcmp(argv[1], "tenth") == 0 ? 6 : 4))
 		return 1;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	vmm.uffd = uffd_open();
@@ -300,8 +301,8 @@ int main(int argc, char **argv)
 	make_memory(&vmm, strtoull(argv[3], NULL, 10));
 	if (strcmp(argv[1], "source") == 0)
 		source(&vmm, argv[2]);
-	else if (argc == 5)
-		tenth(&vmm, argv[2], argv[4]);
+	else if (argc == 6)
+		tenth(&vmm, argv[2], argv[4], strtoull(argv[5], NULL, 10));
 	else
 		destination(&vmm, argv[2]);
 	gmem_close(vmm.client);

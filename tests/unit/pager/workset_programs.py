@@ -13,8 +13,9 @@ import sys
 import tempfile
 import time
 
-import snapshot_programs
-from snapshot_programs import TIMEOUT, Host
+sys.dont_write_bytecode = True
+import snapshot_programs  # noqa: E402
+from snapshot_programs import TIMEOUT, Host  # noqa: E402
 
 MIB = 32
 PAGES = MIB << 8
@@ -32,7 +33,7 @@ class Restore:
         self.pager = host.serve_pager(ticket)
         self.source = host.restore(ticket, "--snapshot-root", root, "--control", host.path("ctl"), *options,
                                    log=f"restore-{name}.log")
-        self.vmm = host.start([host.vmm, "tenth", host.path("pager.sock"), str(MIB), "told"], f"vmm-{name}.log",
+        self.vmm = host.start([host.vmm, "tenth", host.path("pager.sock"), str(MIB), "told", "1"], f"vmm-{name}.log",
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         host.hear(self.vmm, "attached")
         host.hear(self.vmm, "runs")
