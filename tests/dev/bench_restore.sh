@@ -7,7 +7,7 @@ bench_restore_usage() {
 	        a process under userfaultfd is restored from a snapshot and touches a tenth of its memory; until its first output,
 	        by the time that reading everything first takes:
 	        restore_lazy_vs_full                pages on demand, the rest behind them, at most 0.25
-	        restore_working_set_vs_full         with the working set of an earlier restore first
+	        restore_working_set_vs_full         with the working set of an earlier restore first, at most 0.25
 	        and without a goal the same with ..._single, pages one by one: docs/performance.md
 	        --json: {"figures": {NAME: {"value", "unit", "goal", "runs"}}, "raw": seconds by the clock and of the processors};
 	        --runs: 3; --mib: memory of the process, 512

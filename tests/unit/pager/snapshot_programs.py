@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """A VM of shared memory is suspended into a file by gmem-source, and restored from it to a gmem-pager, with the sandbox that
 they have by themselves, and with another user if root runs this: once with nothing in the way, once with the gmem-source that restores killed in the middle.  Then
-what is refused, and a disk that is full.
+what is refused, a disk that is full, and a gmem-source that is killed while it writes.
 
     snapshot_programs.py GMEM_KEYGEN GMEM_SOURCE GMEM_PAGER GMEMCTL UFFD_VMM
 """
@@ -113,9 +113,9 @@ class Host:
                 process.wait()
 
 
-def suspend(host):
+def suspend(host, ticket="ticket-1"):
     begun = time.monotonic()
-    source = host.write_snapshot(host.ticket("ticket-1"))
+    source = host.write_snapshot(host.ticket(ticket))
     vmm = host.run_vmm("source", "source")
     for word in ("attached", "given", "complete"):
         host.hear(vmm, word)
@@ -218,6 +218,88 @@ def full_disk(host):
         host.need(not os.path.exists(host.path(name)), f"{name} is left over")
 
 
+def own_records(host, uid):
+    """gmemctl looks at records of its own user alone; where the services have another one, they change hands for it."""
+    if host.user:
+        folder = host.path("state-a")
+        for name in [".", *os.listdir(folder)]:
+            os.chown(f"{folder}/{name}", uid, uid)
+
+
+def session_of(host, ticket, *words):
+    """gmemctl session about the side that suspends; what it printed."""
+    with open(ticket, encoding="utf-8") as f:
+        session = f.read().strip()
+    own_records(host, 0)
+    done = subprocess.run([host.ctl, "session", words[0], session, *words[1:], "--state-dir", host.path("state-a")],
+                          capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    own_records(host, NOBODY)
+    host.need(done.returncode == 0, f"gmemctl session {words[0]}: {done.stderr}")
+    return done.stdout
+
+
+def full_file_system(host):
+    """A file system that is full, and not a limit of this process."""
+    if os.geteuid() != 0:
+        print("skipped: a full file system: only root can mount one")
+        return
+    ticket = host.ticket("ticket-enospc")
+    small, listing = host.path("small"), host.path("listing")
+    os.mkdir(small)
+    mount = f"mount -t tmpfs -o size=4m,mode=700,uid={NOBODY},gid={NOBODY} tmpfs {small} || exit 100"
+    script = f'{mount}; "$@"; code=$?; ls -A {small} >{listing} || exit 101; exit $code'
+    source = host.start(["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", host.source,
+                         "--snapshot-to", f"{small}/vm.snap", "--key", host.path("a.key"), "--peer", host.path("c.pub"),
+                         "--ticket", ticket, "--state-dir", host.path("state-a"), "--socket", host.path("source.sock"),
+                         "--linger", "1000", *host.user], "enospc.log", stdout=subprocess.PIPE)
+    vmm = host.run_vmm("source", "source")
+    host.hear(vmm, "attached")
+    host.end_of(vmm, 1, "a VMM whose snapshot found no room")
+    host.need(host.log("vmm-source.log").count("No space left on device: make room, or name a file on another file system") == 1,
+              "the VMM is not told why")
+    host.end_of(source, 3, "gmem-source on a full file system")	# aborted: the guest may run on
+    host.need(host.log("listing") == "", f"something is left on the full file system: {host.log('listing')!r}")
+    host.need("ABORTED" in session_of(host, ticket, "show"), "the record does not say that the guest goes on")
+
+
+def kill_while_writing(host, name):
+    """None: it was done before it could be killed."""
+    ticket = host.ticket(name)
+    source = host.write_snapshot(ticket, f"{name}.log")
+    vmm = host.run_vmm("source", "source")
+    host.hear(vmm, "attached")
+    partial = host.path("vm.snap.partial")
+    while source.poll() is None and (not os.path.exists(partial) or os.path.getsize(partial) < 1 << 20):
+        time.sleep(0.001)
+    source.send_signal(signal.SIGKILL)
+    source.wait()
+    vmm.kill()
+    vmm.wait()
+    return ticket if source.returncode == -signal.SIGKILL and not os.path.exists(host.path("vm.snap")) else None
+
+
+def killed_while_writing(host):
+    """No file with the name; the next start says what is left; the record says in which state, and lets the guest go on."""
+    ticket, n = None, 0
+    while ticket is None:
+        host.need(n < 20, "a gmem-source that writes cannot be killed in time")
+        for name in ("vm.snap", "vm.snap.partial"):
+            if os.path.exists(host.path(name)):
+                os.unlink(host.path(name))
+        ticket = kill_while_writing(host, f"ticket-killed-{n}")
+        n += 1
+    host.need(os.path.exists(host.path("vm.snap.partial")), "vm.snap.partial is gone: who has removed it?")
+    host.end_of(host.write_snapshot(ticket, "again-full.log"), 1, "a second gmem-source beside what is left")
+    host.need("vm.snap.partial is there: another gmem-source writes it, or was killed" in host.log("again-full.log"),
+              "the next start does not say what is left")
+    shown = session_of(host, ticket, "show")
+    host.need("OFFERED" in shown, f"what the record says of a suspend that was killed: {shown}")
+    os.unlink(host.path("vm.snap.partial"))
+    session_of(host, ticket, "abort", "--reason", "a test")
+    host.need("ABORTED" in session_of(host, ticket, "show"), "the abort is not recorded")
+    os.unlink(host.path("suspend.log"))
+
+
 def main(*programs):
     with tempfile.TemporaryDirectory(prefix="gmem-snapshot-") as directory:
         host = Host(programs, directory)
@@ -228,6 +310,9 @@ def main(*programs):
             refusals(host, root)
             rollback(host, root)
             full_disk(host)
+            full_file_system(host)
+            killed_while_writing(host)
+            suspend(host, "ticket-after")
         finally:
             host.end()
     return 0
