@@ -101,10 +101,10 @@ class Host:
                            "--snapshot-writer", self.path(f"{writer}.pub"), "--peer", self.path("b.pub"), "--ticket", ticket,
                            "--connect", self.address, "--state-dir", self.path("state-c"), *self.user, *options], log)
 
-    def serve_pager(self, ticket):
+    def serve_pager(self, ticket, *options):
         return self.start([self.pager, "--listen", self.address, "--key", self.path("b.key"), "--peer",
                            self.path("c.pub"), "--ticket", ticket, "--state-dir", self.path("state-b"), "--socket",
-                           self.path("pager.sock"), *self.user], "pager.log")
+                           self.path("pager.sock"), *self.user, *options], "pager.log")
 
     def end(self):
         for process in self.processes:

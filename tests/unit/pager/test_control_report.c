@@ -311,6 +311,7 @@ static void test_metrics_are_documented(void)
 
 	CU_ASSERT_TRUE_FATAL(len > 0);
 	fclose(file);
+	two.side.workset = replayed;
 	metrics_print(&plain, &one, text);
 	for (at = text; (at = strstr(at, "# TYPE ")) != NULL; at++) {
 		CU_ASSERT_EQUAL(sscanf(at, "# TYPE %63s", name), 1);

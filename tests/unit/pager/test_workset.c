@@ -143,9 +143,13 @@ static void test_record(void)
 	fini(&st);
 }
 
+/* A page is counted as sent a moment after it has left. */
 static bool all_here(struct set_trip *st)
 {
 	unsigned int i, n = 0;
+
+	if (workset_look(st->workset).n_sent < N_TOUCHED - 1)
+		return false;
 
 	for (i = 0; i < N_TOUCHED; i++)
 		n += !fake_vm_is_missing(&st->trip.duo.pager_vm, touched[i]);

@@ -30,7 +30,7 @@ class Restore:
     def __init__(self, host, name, root, *options):
         self.host, self.name = host, name
         ticket = host.ticket(f"ticket-{name}")
-        self.pager = host.serve_pager(ticket)
+        self.pager = host.serve_pager(ticket, "--control", host.path("pager.ctl"))
         self.source = host.restore(ticket, "--snapshot-root", root, "--control", host.path("ctl"), *options,
                                    log=f"restore-{name}.log")
         self.vmm = host.start([host.vmm, "tenth", host.path("pager.sock"), str(MIB), "told", "1"], f"vmm-{name}.log",
@@ -38,22 +38,28 @@ class Restore:
         host.hear(self.vmm, "attached")
         host.hear(self.vmm, "runs")
 
-    def ctl(self, *words):
-        return subprocess.run([self.host.ctl, *words, "--socket", self.host.path("ctl")], capture_output=True, text=True,
+    def ctl(self, *words, socket="ctl"):
+        return subprocess.run([self.host.ctl, *words, "--socket", self.host.path(socket)], capture_output=True, text=True,
                               timeout=TIMEOUT, check=False)
 
-    def status(self):
-        done = self.ctl("status", "--json")
-        self.host.need(done.returncode == 0, f"{self.name}: no status: {done.stderr}")
-        return json.loads(done.stdout)["status"]
+    def status(self, socket="ctl"):
+        """As of now: a service looks a few times a second, and says how long ago."""
+        begun = time.monotonic()
+        while True:
+            done = self.ctl("status", "--json", socket=socket)
+            self.host.need(done.returncode == 0, f"{self.name}: no status: {done.stderr}")
+            status = json.loads(done.stdout)["status"]
+            if status["age_ms"] + 2 < (time.monotonic() - begun) * 1000:
+                return status
+            time.sleep(0.02)
 
-    def wait(self, condition, what):
+    def wait(self, condition, what, socket="ctl"):
         deadline = time.monotonic() + TIMEOUT
-        status = self.status()
+        status = self.status(socket)
         while not condition(status):
             self.host.need(time.monotonic() < deadline, f"{self.name}: never {what}: {status}")
             time.sleep(0.05)
-            status = self.status()
+            status = self.status(socket)
         return status
 
     def limit(self, rate):
@@ -120,8 +126,10 @@ def lazily(host, root):
 def with_it(host, root, pages):
     """The rest of memory is held back once the set is there, so that it is the set that has made the difference."""
     run = Restore(host, "replay", root, "--background-limit", FLOWS, "--working-set-from", host.path("vm.set"))
-    run.wait(lambda s: s["snapshot"]["working_set"]["sent"] + s["snapshot"]["working_set"]["late"] >= pages, "all sent")
+    sent = run.wait(lambda s: s["snapshot"]["working_set"]["sent"] + s["snapshot"]["working_set"]["late"] >= pages, "all sent")
     run.limit(HELD)
+    run.wait(lambda s: s["pages"]["background"] + s["pages"]["duplicate"] >= sent["pages"]["background"], "all there",
+             "pager.ctl")
     run.touch()
     status = run.status()
     host.need(status["pages"]["background"] < PAGES * 9 // 10, f"the whole VM was there, not the set alone: {status}")
