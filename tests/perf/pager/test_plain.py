@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""No program and no library but the benchmark's own can send pages in the clear.
+"""No program and no library but the benchmarks' own can send pages in the clear.
 
-    test_plain.py BUILD-DIRECTORY BENCH_PAGER_PLAIN
+    test_plain.py BUILD-DIRECTORY PLAIN-PROGRAM...
 
 Looks for what plain_aead.c leaves in whatever is linked with it (plain.h), in all that is installed and all else that is
 built; and whether anything else is linked from that file.
@@ -13,7 +13,7 @@ import sys
 
 MARK = b"this program does not encrypt"
 SOURCE = "plain_aead.c"
-build, plain = sys.argv[1], os.path.realpath(sys.argv[2])
+build, plain = sys.argv[1], {os.path.realpath(path) for path in sys.argv[2:]}
 
 
 def has_mark(path):
@@ -30,7 +30,7 @@ with open(os.path.join(build, "meson-info", "intro-targets.json")) as f:
 wrong, n_installed, n_seen = [], 0, 0
 for target in targets:
     path = os.path.realpath(target["filename"][0])
-    if path == plain:
+    if path in plain:
         if target["installed"]:
             wrong.append(f"{path} would be installed")
         if not has_mark(path):

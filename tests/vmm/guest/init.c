@@ -94,6 +94,8 @@ void guest_read_config(struct guest_config *config)
 	read_number(cmdline, "gmem.shared_pages=", &config->shared_pages);
 	read_number(cmdline, "gmem.pause_ms=", &config->pause_ms);
 	read_number(cmdline, "gmem.clock=", &config->clock);
+	read_number(cmdline, "gmem.random=", &config->random);
+	read_number(cmdline, "gmem.stamp=", &config->stamp);
 }
 
 static void mount_all(void)
