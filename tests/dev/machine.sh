@@ -3,7 +3,7 @@
 
 packages_kernel='gcc libc6-dev make flex bison bc perl git xz-utils ccache libelf-dev linux-source-6.12'
 packages_user='meson ninja-build pkg-config libnng-dev libsodium-dev libssl-dev libgcrypt20-dev libpopt-dev libjson-c-dev libcunit1-dev libconfig-dev libtss2-dev libseccomp-dev libcap-dev swtpm spin g++ python3-cryptography python3-nacl'
-packages_bed='qemu-system-x86 socat iproute2 busybox-static cpio tcpdump'
+packages_bed='qemu-system-x86 socat iproute2 busybox-static cpio tcpdump openssl'
 packages_check='sparse coccinelle'
 
 machine_check() {

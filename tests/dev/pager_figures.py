@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""The figures of the services beside raw TCP, from what bench_pager and bench_pager_plain printed.
+"""The figures of the services beside raw TCP, and of their moves beside QEMU's.
 
     pager_figures.py [--json FILE] [--sealed RUN...] [--plain RUN...]
+                     [--gmem RUN... --qemu-tls RUN...] [--gmem-plain RUN... --qemu RUN...]
 
-A RUN is the output of one run.  A figure's value is the median of its runs; figures that miss their goal are said to,
-and make the exit code 1.  What was not measured is named.  Another comparison adds its lines to FIGURES and an option
-for its runs.
+A RUN is the output of one run: of bench_pager and bench_pager_plain, or of tests/perf/qemu/run.py.  Of moves, the first
+run of ours is compared with the first of QEMU's, and so on.  A figure's value is the median of its runs; figures that miss
+their goal are said to, and make the exit code 1.  What was not measured is named.
 """
 import argparse
 import json
@@ -24,7 +25,18 @@ FIGURES = [
     ("rtt_opened_vs_tcp_plain", "plain", "rtt_opened", LOWER, None),
     ("rtt_alone_vs_tcp", "sealed", "rtt_alone", LOWER, None),
     ("rtt_alone_vs_tcp_plain", "plain", "rtt_alone", LOWER, None),
+    ("gap_vs_qemu", "moves_plain", "gap_ms", LOWER, 1),
+    ("gap_vs_qemu_tls", "moves", "gap_ms", LOWER, 1),
+    ("total_vs_qemu", "moves_plain", "total_ms", LOWER, 1),
+    ("total_vs_qemu_tls", "moves", "total_ms", LOWER, 1),
+    ("source_cpu_per_page_vs_qemu", "moves_plain", "source_cpu_per_page_ns", LOWER, 1),
+    ("source_cpu_per_page_vs_qemu_tls", "moves", "source_cpu_per_page_ns", LOWER, 1),
+    ("bytes_vs_qemu", "moves_plain", "bytes", LOWER, 1),
+    ("bytes_vs_qemu_tls", "moves", "bytes", LOWER, None),
 ]
+
+MOVES = ("qemu", "gmem_plain", "qemu_tls", "gmem")
+COMPARED = {"moves_plain": ("gmem_plain", "qemu"), "moves": ("gmem", "qemu_tls")}
 
 EXPLANATION = """
 rtt: from the event that is read to the page that is present, by TCP's from the request to the page in memory; the
@@ -43,6 +55,17 @@ def read_run(path):
     return run
 
 
+def read_move(path):
+    with open(path) as f:
+        return json.load(f)
+
+
+def compare(ours, theirs):
+    """Ratios, run by run, of all that both of them have."""
+    return [{key: a[key] / b[key] for key in a if isinstance(a[key], (int, float)) and b.get(key)}
+            for a, b in zip(ours, theirs, strict=True)]
+
+
 def is_met(value, direction, goal):
     return value >= goal if direction == HIGHER else value <= goal
 
@@ -50,7 +73,7 @@ def is_met(value, direction, goal):
 def print_times(kind, runs):
     if runs:
         print(f"{kind}, median: " + ", ".join(f"{k} {statistics.median(r[k] for r in runs if k in r):g}"
-                                              for k in runs[0]))
+                                              for k, value in runs[0].items() if isinstance(value, (int, float))))
 
 
 def main():
@@ -58,15 +81,21 @@ def main():
     p.add_argument("--json")
     p.add_argument("--sealed", nargs="+", default=[])
     p.add_argument("--plain", nargs="+", default=[])
+    for kind in MOVES:
+        p.add_argument("--" + kind.replace("_", "-"), nargs="+", default=[])
     args = p.parse_args()
     runs = {kind: [read_run(path) for path in getattr(args, kind)] for kind in ("sealed", "plain")}
+    runs |= {kind: [read_move(path) for path in getattr(args, kind)] for kind in MOVES}
+    measured = dict(runs) | {kind: compare(runs[ours], runs[theirs]) for kind, (ours, theirs) in COMPARED.items()}
 
     figures, missed, absent = {}, [], []
-    print(f"{'figure':<26}{'median':>9}{'min':>9}{'max':>9}  goal")
+    is_incomplete = False
+    print(f"{'figure':<32}{'median':>9}{'min':>9}{'max':>9}  goal")
     for name, kind, key, direction, goal in FIGURES:
-        values = [r[key] for r in runs[kind] if key in r]
+        values = [r[key] for r in measured[kind] if key in r]
         if not values:
             absent.append(name)
+            is_incomplete |= bool(measured[kind])
             continue
         value = statistics.median(values)
         figures[name] = {"value": value, "unit": "x", "goal": goal, "runs": values}
@@ -76,7 +105,7 @@ def main():
             verdict = f"{direction} {goal} x: {'met' if met else 'NOT MET'}"
             if not met:
                 missed.append(name)
-        print(f"{name:<26}{value:>9.3f}{min(values):>9.3f}{max(values):>9.3f}  {verdict}")
+        print(f"{name:<32}{value:>9.3f}{min(values):>9.3f}{max(values):>9.3f}  {verdict}")
     print(EXPLANATION)
     for kind in runs:
         print_times(kind, runs[kind])
@@ -88,7 +117,7 @@ def main():
     n_goals = sum(f["goal"] is not None for f in figures.values())
     print(f"{n_goals - len(missed)} of {n_goals} goals met, {len(missed)} missed{': ' if missed else ''}"
           + ", ".join(missed))
-    return 1 if missed or absent else 0
+    return 1 if missed or is_incomplete or not figures else 0
 
 
 if __name__ == "__main__":

@@ -80,14 +80,14 @@ def move(directory, options):
         for side in "ab":
             wait_for(f"service at {side}", lambda: os.path.exists(f"{directory}/{side}.sock"), 60)
         processes.append(vmm(directory, "b", options, "--incoming", f"{directory}/b.sock"))
-        guest.wait_rounds(f"{directory}/a.console", 2)
+        guest.wait_rounds(f"{directory}/a.console", 1)
         wait_for("VMM at B", lambda: os.path.exists(f"{directory}/b.ctl"), 60)
         measurement = Measurement(processes[0], processes[3])
         a, b = (Control(f"{directory}/{side}.ctl", "wait-move 600") for side in "ab")
         measurement.begin()
         Control(f"{directory}/a.ctl", "move").answer()
         wait_both(a, b, measurement)
-        guest.wait_rounds(f"{directory}/b.console", 2)
+        guest.wait_rounds(f"{directory}/b.console", 1)
         Control(f"{directory}/b.ctl", "quit").answer()
         for process in (processes[0], processes[3]):
             if process.wait(60):

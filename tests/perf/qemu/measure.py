@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What both kinds of move are measured by, inside the test host: its cgroups, its trace of the guest's steps, lo's counters."""
+"""What both kinds of move are measured by, inside the test host: its cgroups, its trace of the guest's steps, lo."""
 import os
 import re
 import subprocess
@@ -9,7 +9,7 @@ CGROUP = "/sys/fs/cgroup/source"
 VCPU_CGROUP = CGROUP + "/vcpu"
 TRACING = "/sys/kernel/tracing"
 EVENT = TRACING + "/events/kvm/kvm_hypercall"
-STEP = 0x676d656d	# the hypercall by which the guest tells that it has touched a page (tests/vmm/guest/worker.c)
+STEP = 0x676d656d	# the hypercall by which the guest tells that it has just touched a page (tests/vmm/guest/worker.c)
 LINE = re.compile(r"-(\d+)\s+\[\d+\].*?(\d+\.\d+): kvm_hypercall:")
 
 
@@ -42,7 +42,7 @@ def prepare():
         write(VCPU_CGROUP + "/cgroup.type", "threaded")
     if not os.path.exists(TRACING + "/trace"):
         subprocess.run(["mount", "-t", "tracefs", "tracefs", TRACING], check=True)
-    write(TRACING + "/buffer_size_kb", "65536")
+    write(TRACING + "/buffer_size_kb", "16384")
     write(TRACING + "/trace_clock", "mono")
     write(EVENT + "/filter", f"nr == {STEP:#x}")
     write(EVENT + "/enable", "1")
@@ -64,7 +64,7 @@ def vcpu_thread(process):
     def seen():
         write(TRACING + "/trace", "")
         write(TRACING + "/tracing_on", "1")
-        time.sleep(0.01)
+        time.sleep(0.02)
         write(TRACING + "/tracing_on", "0")
         with open(TRACING + "/trace") as f:
             tids = {int(found.group(1)) for found in map(LINE.search, f) if found}
@@ -115,6 +115,7 @@ class Measurement:
     def begin(self):
         write(TRACING + "/trace", "")
         write(TRACING + "/tracing_on", "1")
+        time.sleep(0.02)	# from here on the source may not leave the guest another step
         self.bytes = wire_bytes()
         self.cpu = cpu_us()
         self.start = time.monotonic_ns()

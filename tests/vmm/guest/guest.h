@@ -27,7 +27,7 @@ struct guest_config {
 	uint64_t pause_ms;	/* between rounds */
 	uint64_t clock;		/* not 0: a clock that runs back is a mismatch */
 	uint64_t random;	/* not 0: changing pages are visited at random, all of them */
-	uint64_t stamp;		/* not 0: a hypercall after every page, for the host to trace (AMD) */
+	uint64_t stamp_us;	/* not 0: a hypercall after the first page from so long on, for the host to trace (AMD) */
 };
 
 /** Read /proc/cmdline; what is not there keeps its default. */

@@ -95,7 +95,7 @@ void guest_read_config(struct guest_config *config)
 	read_number(cmdline, "gmem.pause_ms=", &config->pause_ms);
 	read_number(cmdline, "gmem.clock=", &config->clock);
 	read_number(cmdline, "gmem.random=", &config->random);
-	read_number(cmdline, "gmem.stamp=", &config->stamp);
+	read_number(cmdline, "gmem.stamp_us=", &config->stamp_us);
 }
 
 static void mount_all(void)

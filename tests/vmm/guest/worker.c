@@ -33,6 +33,7 @@ struct worker {
 	uint64_t round;
 	uint64_t last_ns;	/* when the last page step was done */
 	uint64_t gap_ns;	/* largest so far in this round */
+	uint64_t stamp_ns;	/* when it was stamped last */
 };
 
 static uint64_t now_ns(struct worker *worker)
@@ -47,11 +48,17 @@ static uint64_t now_ns(struct worker *worker)
 	return now;
 }
 
-/* KVM refuses it, and its tracepoint says when: the host's clock goes on while the guest's may stand. */
-static void stamp(void)
+/*
+ * KVM refuses it, and its tracepoint says when: the host's clock goes on while the guest's may stand.  Not after every
+ * page, as leaving the guest costs; but always after one that was waited for.
+ */
+static void stamp(struct worker *worker, uint64_t now)
 {
 	unsigned long result;
 
+	if (now - worker->stamp_ns < worker->config->stamp_us * 1000)
+		return;
+	worker->stamp_ns = now;
 	__asm__ volatile("vmmcall" : "=a"(result) : "a"(STAMP), "b"(0), "c"(0), "d"(0), "S"(0) : "memory");
 }
 
@@ -59,8 +66,8 @@ static void step_done(struct worker *worker)
 {
 	uint64_t now = now_ns(worker);
 
-	if (worker->config->stamp)
-		stamp();
+	if (worker->config->stamp_us)
+		stamp(worker, now);
 
 	if (now - worker->last_ns > worker->gap_ns)
 		worker->gap_ns = now - worker->last_ns;
