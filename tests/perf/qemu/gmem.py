@@ -92,8 +92,9 @@ def move(directory, options):
         for process in (processes[0], processes[3]):
             if process.wait(60):
                 raise SystemExit(f"a VMM ended badly, see {directory}")
-        progress = json.loads(read(f"{directory}/b.json"))["move"]["progress"]
-        return measurement.figures(progress["pages_total"] - progress["pages_zero"]) | {"progress": progress}
+        at_a, at_b = (json.loads(read(f"{directory}/{side}.json"))["move"] for side in "ab")
+        progress = at_b["progress"]
+        return measurement.figures(progress["pages_total"] - progress["pages_zero"]) | {"a": at_a, "b": at_b}
     finally:
         for process in processes:
             process.kill()

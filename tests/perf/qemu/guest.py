@@ -5,7 +5,7 @@ import re
 from measure import read, wait_for
 
 MEM_MIB = 256
-# What gmem-testvmm gives to its guests; the rest of its command line names memory that is not private, which is not used here.
+# What gmem-testvmm gives to its guests; the rest of its command line names memory that is not private, not used here.
 KERNEL = "console=ttyS0 acpi=off pci=off reboot=k quiet"
 PROGRAM = "gmem.write_mib=128 gmem.fixed_mib=1 gmem.shared_pages=0 gmem.pause_ms=0 gmem.random=1 gmem.stamp_us=20"
 ROUND = re.compile(r"ROUND (\d+) vcpu=0 mismatches=(\d+)")

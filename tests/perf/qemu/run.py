@@ -33,9 +33,9 @@ def main():
             print(json.dumps(MOVES[options.kind](directory, options)))
         except (SystemExit, OSError) as e:
             print(f"{options.kind}: {e}", file=sys.stderr)
-            for name in sorted(os.listdir(directory)):
-                if name.endswith((".log", ".console")):
-                    print(f"--- {name}\n" + "\n".join(measure.read(f"{directory}/{name}").splitlines()[-12:]), file=sys.stderr)
+            for name in sorted(name for name in os.listdir(directory) if name.endswith((".log", ".console"))):
+                lines = measure.read(f"{directory}/{name}").splitlines()[-12:]
+                print(f"--- {name}", *lines, sep="\n", file=sys.stderr)
             return 1
     return 0
 

@@ -125,6 +125,8 @@ int main(void)
 		    (unsigned long long)config.write_mib, (unsigned long long)config.fixed_mib,
 		    (unsigned long long)config.shared_mib);
 	fixed_init(config.fixed_mib * MIB);
+	if (config.shared_pages == 0)
+		config.shared_mib = 0;	/* not used, hence not filled either */
 	if (config.shared_mib)
 		shared_init(config.shared_gpa, config.shared_mib * MIB);
 	worker_run_all(&config, (unsigned int)n_vcpus);
