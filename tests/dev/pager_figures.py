@@ -42,7 +42,8 @@ EXPLANATION = """
 rtt: from the event that is read to the page that is present, by TCP's from the request to the page in memory; the
 neighbours of the page come behind it and are not in it.  rtt_opened: to the record that is open, by TCP's to the bytes
 that are received.  rtt_alone: rtt of pages without neighbours.  stream: the background stream of a whole move, GB/s by
-GB/s.  plain: without encryption, which no shipped program can do."""
+GB/s.  plain: without encryption, which no shipped program can do.  ..._vs_qemu: a move of the same guest by the services,
+by one of QEMU's post-copy, in counted instructions; both without encryption, or (..._tls) both with it."""
 
 
 def read_run(path):
