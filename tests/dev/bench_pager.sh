@@ -18,8 +18,10 @@ bench_pager_usage() {
 	        bytes_vs_qemu                on the wire
 	        these four without encryption on both sides; gap_vs_qemu_tls, total_vs_qemu_tls, source_cpu_per_page_vs_qemu_tls:
 	        with it, QEMU's by TLS; without a goal bytes_vs_qemu_tls
-	        --part: one of the two halves; --json: {"figures": {NAME: {"value", "unit", "goal", "runs"}}, "raw": what each run printed}; --runs: 3
-	native needs no test host and no patched kernel, but two CPUs, so that each side has one.  The exit code is 1 if a goal is missed.
+	        --part: one of the two halves; --json: {"figures": {NAME: {"value", "unit", "goal", "runs"}}, "raw": what each run printed,
+	        "stalls": how often a move had to be done again, as the emulator stood}; --runs: 3
+	native needs no test host and no patched kernel, but two CPUs, so that each side has one.  The exit code is 0 if all was measured, also if a
+	goal is missed: the last line says it.
 	TEXT
 }
 
@@ -66,6 +68,7 @@ dev_bench_pager() {
 		for kind in $qemu_kinds; do
 			runs+=("--${kind//_/-}" "$dev_log/$kind".*)
 		done
+		runs+=(--stalls "$(wc -l <"$dev_log/stalls")")
 	fi
 	echo
 	python3 "$dev_top/tests/dev/pager_figures.py" ${json:+--json "$json"} "${runs[@]}"
