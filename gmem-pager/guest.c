@@ -100,11 +100,25 @@ int guest_freeze(struct guest *guest, char *ret_error, size_t error_len)
 	return r;
 }
 
-/* Bits of a whole region to @map at the region's first index. */
+/* The bits of @from, @n of them and none behind, to @map from @first on. */
+static void put_bits(uint64_t *map, uint64_t first, const uint64_t *from, uint64_t n)
+{
+	const uint64_t shift = first % 64;
+	uint64_t *to = map + first / 64;
+	size_t i;
+
+	for (i = 0; i < bitmap_words(n); i++) {
+		to[i] |= from[i] << shift;
+		if (shift != 0 && from[i] >> (64 - shift) != 0)
+			to[i + 1] |= from[i] >> (64 - shift);
+	}
+}
+
+/* Bits of a whole region to @map at the region's first index, where there are zeros yet. */
 static int query_region(struct guest *guest, enum backend_set set, const struct manifest_region *region,
 			uint64_t *map, uint64_t *scratch)
 {
-	uint64_t done, n, i;
+	uint64_t done, n;
 	int r;
 
 	for (done = 0; done < region->n_pages; done += n) {
@@ -113,9 +127,7 @@ static int query_region(struct guest *guest, enum backend_set set, const struct 
 		r = guest->backend->ops->query(guest->backend, set, region->gfn + done, n, scratch, NULL, NULL);
 		if (r < 0)
 			return r;
-		for (i = 0; i < n; i++)
-			if (bitmap_test(scratch, i))
-				bitmap_set(map, region->first_index + done + i);
+		put_bits(map, region->first_index + done, scratch, n);
 	}
 	return 0;
 }
@@ -124,21 +136,23 @@ static int query_region(struct guest *guest, enum backend_set set, const struct 
 static int check_reachable(const struct guest *guest, const struct manifest *manifest, char *ret_error,
 			   size_t error_len)
 {
-	uint64_t index, i;
+	uint64_t first, n_private;
 	uint32_t k;
 
 	for (k = 0; k < manifest->n_regions && !guest->backend->ops->shared_too; k++) {
+		const struct manifest_region *region = &manifest->regions[k];
+
 		if (guest->shared[k] != NULL)
 			continue;
-		for (i = 0; i < manifest->regions[k].n_pages; i++) {
-			index = manifest->regions[k].first_index + i;
-			if (bitmap_test(manifest->private_map, index))
-				continue;
-			log_debug("GFN 0x%llx is shared", (unsigned long long)(manifest->regions[k].gfn + i));
-			snprintf(ret_error, error_len, "a page of region %u is shared, and the region was attached "
-				 "without a shared file", k);
-			return -EINVAL;
-		}
+		first = region->first_index;
+		n_private = bitmap_test(manifest->private_map, first) ?
+			    bitmap_same(manifest->private_map, first, first + region->n_pages) : 0;
+		if (n_private == region->n_pages)
+			continue;
+		log_debug("GFN 0x%llx is shared", (unsigned long long)(region->gfn + n_private));
+		snprintf(ret_error, error_len, "a page of region %u is shared, and the region was attached "
+			 "without a shared file", k);
+		return -EINVAL;
 	}
 	return 0;
 }
@@ -154,8 +168,8 @@ int guest_count_missing(struct guest *guest, uint64_t *ret_n_missing)
 	return guest->backend == NULL ? -ENODEV : count_all(guest, ret_n_missing);
 }
 
-/* Fill both maps of @manifest, which has the layout's regions. */
-static int survey_kinds(struct guest *guest, struct manifest *manifest)
+/* Fill the map of private pages of @manifest, which has the layout's regions, and that of the ones behind them if @backed_too. */
+static int survey_kinds(struct guest *guest, struct manifest *manifest, bool backed_too)
 {
 	uint64_t *scratch = calloc(bitmap_words(SURVEY_PAGES), sizeof(uint64_t));
 	uint32_t k;
@@ -165,7 +179,7 @@ static int survey_kinds(struct guest *guest, struct manifest *manifest)
 		if ((manifest->regions[k].flags & GMEM_REGION_GUEST_MEMFD) == 0)
 			continue;
 		r = query_region(guest, BACKEND_PRIVATE, &manifest->regions[k], manifest->private_map, scratch);
-		if (r == 0)
+		if (r == 0 && backed_too)
 			r = query_region(guest, BACKEND_BACKED, &manifest->regions[k], manifest->backed_map, scratch);
 	}
 	free(scratch);
@@ -202,7 +216,7 @@ int guest_survey(struct guest *guest, struct manifest **ret_manifest, char *ret_
 	if (r == 0)
 		r = copy_layout(guest->layout, &manifest);
 	if (r == 0)
-		r = survey_kinds(guest, manifest);
+		r = survey_kinds(guest, manifest, true);
 	if (r == 0)
 		r = check_reachable(guest, manifest, ret_error, error_len);
 	if (r < 0) {
@@ -241,22 +255,24 @@ int guest_check_missing(struct guest *guest, char *ret_error, size_t error_len)
 static int compare_kinds(const struct manifest *here, const struct manifest *manifest, char *ret_error,
 			 size_t error_len)
 {
+	const size_t n_words = bitmap_words(manifest->n_pages);
+	const struct manifest_region *region;
+	bool private_here;
 	uint64_t index;
+	size_t i = 0;
 
-	for (index = 0; index < manifest->n_pages; index++) {
-		const struct manifest_region *region;
-		const bool private_here = bitmap_test(here->private_map, index);
-
-		if (private_here == bitmap_test(manifest->private_map, index))
-			continue;
-		region = manifest_region_of(manifest, index);
-		log_debug("GFN 0x%llx is of another kind", (unsigned long long)(region->gfn + (index - region->first_index)));
-		snprintf(ret_error, error_len, "a page of region %u is %s here and %s at the source: set the memory "
-			 "attributes before running", (unsigned int)(region - manifest->regions),
-			 private_here ? "private" : "shared", private_here ? "shared" : "private");
-		return -EINVAL;
-	}
-	return 0;
+	while (i < n_words && here->private_map[i] == manifest->private_map[i])
+		i++;
+	if (i == n_words)
+		return 0;
+	index = i * 64u + (uint64_t)__builtin_ctzll(here->private_map[i] ^ manifest->private_map[i]);
+	private_here = bitmap_test(here->private_map, index);
+	region = manifest_region_of(manifest, index);
+	log_debug("GFN 0x%llx is of another kind", (unsigned long long)(region->gfn + (index - region->first_index)));
+	snprintf(ret_error, error_len, "a page of region %u is %s here and %s at the source: set the memory "
+		 "attributes before running", (unsigned int)(region - manifest->regions),
+		 private_here ? "private" : "shared", private_here ? "shared" : "private");
+	return -EINVAL;
 }
 
 static int count_inside(struct guest *guest, uint64_t *ret_n_inside)
@@ -302,7 +318,7 @@ int guest_check_kinds(struct guest *guest, const struct manifest *manifest, char
 	ret_error[0] = '\0';
 	r = copy_layout(guest->layout, &here);
 	if (r == 0)
-		r = survey_kinds(guest, here);
+		r = survey_kinds(guest, here, false);
 	if (r == 0)
 		r = compare_kinds(here, manifest, ret_error, error_len);
 	if (r == 0)

@@ -124,12 +124,10 @@ enum manifest_kind manifest_kind(const struct manifest *manifest, uint64_t index
 
 static uint64_t run_length(const struct manifest *manifest, uint64_t index)
 {
-	const enum manifest_kind kind = manifest_kind(manifest, index);
-	uint64_t n = 1;
+	const uint64_t end = manifest->n_pages - index < RUN_MAX ? manifest->n_pages : index + RUN_MAX;
+	const uint64_t n = bitmap_same(manifest->private_map, index, end);
 
-	while (index + n < manifest->n_pages && n < RUN_MAX && manifest_kind(manifest, index + n) == kind)
-		n++;
-	return n;
+	return bitmap_test(manifest->private_map, index) ? bitmap_same(manifest->backed_map, index, index + n) : n;
 }
 
 int manifest_encode(const struct manifest *manifest, uint8_t **ret_bytes, size_t *ret_len)
@@ -168,16 +166,15 @@ static int decode_runs(struct wire_reader *reader, struct manifest *manifest)
 
 	while (index < manifest->n_pages) {
 		const uint32_t run = wire_get32(reader);
-		uint64_t n = run >> 2;
+		const uint64_t n = run >> 2;
 
 		if (reader->failed || n == 0 || n > manifest->n_pages - index || (run & 3) > MANIFEST_PRIVATE)
 			return -EPROTO;
-		for (; n > 0; n--, index++) {
-			if ((run & 3) != MANIFEST_SHARED)
-				bitmap_set(manifest->private_map, index);
-			if ((run & 3) == MANIFEST_PRIVATE)
-				bitmap_set(manifest->backed_map, index);
-		}
+		if ((run & 3) != MANIFEST_SHARED)
+			bitmap_fill(manifest->private_map, index, n);
+		if ((run & 3) == MANIFEST_PRIVATE)
+			bitmap_fill(manifest->backed_map, index, n);
+		index += n;
 	}
 	return 0;
 }

@@ -80,6 +80,35 @@ static inline void bitmap_set(uint64_t *map, uint64_t bit)
 	map[bit / 64] |= 1ull << (bit % 64);
 }
 
+/* Bits from @from on, and below @end, that are like the one at @from; @from is below @end. */
+static inline uint64_t bitmap_same(const uint64_t *map, uint64_t from, uint64_t end)
+{
+	const uint64_t like = bitmap_test(map, from) ? ~0ull : 0;
+	uint64_t at = from;
+
+	while (at < end) {
+		const uint64_t others = (map[at / 64] ^ like) >> (at % 64);
+
+		if (others != 0) {
+			at += (uint64_t)__builtin_ctzll(others);
+			break;
+		}
+		at += 64 - at % 64;
+	}
+	return (at < end ? at : end) - from;
+}
+
+/* Set @n_bits from @from on. */
+static inline void bitmap_fill(uint64_t *map, uint64_t from, uint64_t n_bits)
+{
+	uint64_t part;
+
+	for (; n_bits > 0; from += part, n_bits -= part) {
+		part = 64 - from % 64 < n_bits ? 64 - from % 64 : n_bits;
+		map[from / 64] |= (part == 64 ? ~0ull : (1ull << part) - 1) << (from % 64);
+	}
+}
+
 static inline size_t bitmap_words(uint64_t n_bits)
 {
 	return (size_t)((n_bits + 63) / 64);

@@ -125,7 +125,28 @@ static void test_too_large(void)
 	CU_ASSERT_PTR_NULL(manifest);
 }
 
+/* By words what single bits say, at every offset in a word and across words. */
+static void test_bitmaps(void)
+{
+	uint64_t from, n, i;
+
+	for (from = 0; from < 130; from++) {
+		for (n = 1; n <= 192 - from; n++) {
+			uint64_t map[3] = { 0 }, n_set = 0;
+
+			bitmap_fill(map, from, n);
+			for (i = 0; i < 192; i++)
+				n_set += bitmap_test(map, i) && i >= from && i < from + n;
+			if (n_set != n || bitmap_same(map, from, 192) != n || bitmap_same(map, from, from + 1) != 1 ||
+			    (from > 0 && bitmap_same(map, 0, 192) != from) ||
+			    (from + n < 192 && bitmap_same(map, from + n, 192) != 192 - from - n))
+				CU_FAIL_FATAL("a run of bits has another length");
+		}
+	}
+}
+
 static const struct check checks[] = {
+	{ "bitmaps", test_bitmaps },
 	{ "round trip", test_round_trip },
 	{ "index of a GFN", test_index_of_gfn },
 	{ "malformed", test_malformed },
