@@ -28,6 +28,20 @@ uint32_t lane_body_max(enum attest_lane id)
 	}
 }
 
+uint32_t lane_cut(uint32_t n_data, uint32_t n_pages)
+{
+	const size_t len = n_pages + (size_t)n_data * ATTEST_PAGE_LEN;
+	const size_t wire_len = attest_record_wire_len((uint32_t)len);
+	uint32_t n = n_data;
+
+	if (n_data < 2 || (wire_len - len) * 12 <= wire_len)
+		return n_data;
+	do
+		n--;
+	while (n > 1 && attest_record_wire_len(n_pages + n * ATTEST_PAGE_LEN) == wire_len);
+	return n;
+}
+
 int lane_init(struct lane *lane, enum attest_lane id, struct transport_conn *conn, struct attest_channel *channel,
 	      int send_ms)
 {

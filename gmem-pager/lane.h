@@ -37,6 +37,12 @@ const char *lane_name(enum attest_lane id);
 /* The largest body on a lane in this program, in bytes. */
 uint32_t lane_body_max(enum attest_lane id);
 
+/*
+ * How many of @n_data pages of data, of a run of @n_pages, the next record should hold: all of them if that is padded
+ * by a twelfth of itself at the most, else as many as fill the next smaller length that records have.
+ */
+uint32_t lane_cut(uint32_t n_data, uint32_t n_pages);
+
 /* Takes @conn over on success.  -ENOMEM: no memory, or it cannot be locked. */
 int lane_init(struct lane *lane, enum attest_lane id, struct transport_conn *conn, struct attest_channel *channel,
 	      int send_ms);

@@ -385,6 +385,40 @@ static void end_unread(struct source *source, uint32_t n_pages, int status)
 		    why[0] != '\0' ? why : strerror(-status));
 }
 
+static bool is_data(uint8_t kind)
+{
+	return (kind & (uint8_t)~ATTEST_PAGE_SHARED) == ATTEST_PAGE_DATA;
+}
+
+/*
+ * A run that was read, in records that are padded little.  Each record's kinds go right before its data: over
+ * kinds that are kept here, or over data that has been sent.
+ */
+static int send_pieces(struct source *source, enum attest_lane id, struct attest_record *record, uint8_t *body)
+{
+	const uint32_t n_pages = record->n_pages;
+	uint32_t n_left = (record->body_len - n_pages) / ATTEST_PAGE_LEN, first = 0, n_data, n;
+	uint8_t kinds[BULK_MAX_RUN], *data = body + n_pages;
+	int r;
+
+	memcpy(kinds, body, n_pages);
+	do {
+		const uint32_t cut = lane_cut(n_left, n_pages - first);
+
+		for (n = n_data = 0; first + n < n_pages && (cut == n_left || n_data < cut); n++)
+			n_data += is_data(kinds[first + n]);
+		record->n_pages = n;
+		record->body_len = n + n_data * ATTEST_PAGE_LEN;
+		memcpy(data - n, kinds + first, n);
+		r = session_send(&source->session, id, record, data - n);
+		record->gfn += n;
+		data += n_data * ATTEST_PAGE_LEN;
+		n_left -= n_data;
+		first += n;
+	} while (r == 0 && first < n_pages);
+	return r;
+}
+
 int source_send_run(struct source *source, enum attest_lane id, uint64_t index, uint32_t n_pages, uint8_t *body,
 		    uint32_t *ret_body_len)
 {
@@ -411,7 +445,7 @@ int source_send_run(struct source *source, enum attest_lane id, uint64_t index, 
 			stats_add(&stats->pages_shared, 1);
 	}
 	*ret_body_len = record.body_len;
-	return session_send(&source->session, id, &record, body);
+	return send_pieces(source, id, &record, body);
 }
 
 void source_stop(struct source *source)

@@ -41,18 +41,21 @@ static size_t record_len(uint32_t n_pages)
 	return attest_record_wire_len(PAGES_BODY_MAX(n_pages));
 }
 
-/* The page's own record, then the runs before and behind it in the window. */
+/* The page's own record, then the runs before and behind it in the window, cut as the source cuts them. */
 static struct tcp_replies replies_of(uint32_t at, uint32_t window)
 {
-	const uint32_t runs[TCP_MAX_REPLIES] = { 1, at, window - at - 1 };
+	const uint32_t runs[] = { 1, at, window - at - 1 };
 	struct tcp_replies replies = { .lens = { 0 } };
+	uint32_t left, part;
 	size_t i, n = 0;
 
-	for (i = 0; i < TCP_MAX_REPLIES; i++) {
-		if (runs[i] == 0)
-			continue;
-		replies.lens[n] = record_len(runs[i]);
-		replies.n_pages[n++] = runs[i];
+	for (i = 0; i < sizeof(runs) / sizeof(runs[0]); i++) {
+		for (left = runs[i]; left > 0; left -= part) {
+			part = lane_cut(left, left);
+			need(n < TCP_MAX_REPLIES, "room for a reply");
+			replies.lens[n] = record_len(part);
+			replies.n_pages[n++] = part;
+		}
 	}
 	return replies;
 }

@@ -168,7 +168,36 @@ static void test_absurd_length(void)
 	end();
 }
 
+/* Records of a run: padded by a twelfth at the most, and not more of them than bits in its length. */
+static void test_cut(void)
+{
+	uint32_t n_data, n_pages, left, part, n_records;
+
+	for (n_data = 1; n_data <= BULK_MAX_RUN; n_data++) {
+		for (n_pages = n_data; n_pages <= BULK_MAX_RUN; n_pages++) {
+			for (left = n_data, n_records = 0; left > 0; left -= part, n_records++) {
+				const uint32_t len = n_pages + left * ATTEST_PAGE_LEN;
+
+				part = lane_cut(left, n_pages);
+				CU_ASSERT_FATAL(part >= 1 && part <= left);
+				if (part == left && left > 1)
+					CU_ASSERT_TRUE((attest_record_wire_len(len) - len) * 12 <= attest_record_wire_len(len));
+				if (part < left)
+					CU_ASSERT_TRUE(attest_record_wire_len(n_pages + part * ATTEST_PAGE_LEN) -
+						       (n_pages + part * ATTEST_PAGE_LEN) < 512u + 48u);
+			}
+			CU_ASSERT_TRUE(n_records <= 6);
+		}
+	}
+	CU_ASSERT_EQUAL(lane_cut(0, 64), 0);
+	CU_ASSERT_EQUAL(lane_cut(64, 64), 64);
+	CU_ASSERT_EQUAL(lane_cut(15, 15), 15);
+	CU_ASSERT_EQUAL(lane_cut(14, 14), 8);
+	CU_ASSERT_EQUAL(lane_cut(40, 64), 32);
+}
+
 static const struct check checks[] = {
+	{ "cut into records", test_cut },
 	{ "records in pieces", test_pieces },
 	{ "one read a page", test_one_read_a_page },
 	{ "a record in halves", test_in_halves },
