@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 /* Pages between a VM's memory and the body of a PAGES record. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "guest.h"
 #include "log.h"
@@ -15,18 +17,23 @@ static bool is_zero_page(const uint8_t *page)
 	return memcmp(page, zeros, sizeof(zeros)) == 0 && memcmp(page, page + 16, ATTEST_PAGE_LEN - 16) == 0;
 }
 
-static uint8_t *shared_page(const struct guest *guest, uint64_t gfn)
+/* The region with @gfn and a mapping, or -1. */
+static ptrdiff_t shared_region(const struct guest *guest, uint64_t gfn)
 {
-	const struct manifest *layout = guest->layout;
 	uint64_t index;
 	ptrdiff_t k;
 
-	if (manifest_index(layout, gfn, &index) < 0)
-		return NULL;
-	k = manifest_region_of(layout, index) - layout->regions;
-	if (guest->shared[k] == NULL)
-		return NULL;
-	return guest->shared[k] + (gfn - layout->regions[k].gfn) * ATTEST_PAGE_LEN;
+	if (manifest_index(guest->layout, gfn, &index) < 0)
+		return -1;
+	k = manifest_region_of(guest->layout, index) - guest->layout->regions;
+	return guest->shared[k] != NULL ? k : -1;
+}
+
+static uint8_t *shared_page(const struct guest *guest, uint64_t gfn)
+{
+	const ptrdiff_t k = shared_region(guest, gfn);
+
+	return k < 0 ? NULL : guest->shared[k] + (gfn - guest->layout->regions[k].gfn) * ATTEST_PAGE_LEN;
 }
 
 /* @n_pages of one kind to @data; their kind bytes; returns the bytes of data or -errno. */
@@ -165,22 +172,53 @@ static int fill_runs(struct guest *guest, struct backend_run *runs, size_t n_run
 	return r;
 }
 
-/* One shared page; fill_lock held. */
-static int fill_shared_page(struct guest *guest, uint64_t gfn, const uint8_t *data, struct guest_counts *counts)
+/* Of the page's bytes in its shared file; -EAGAIN: the VMM has it. */
+static int record_lock(const struct guest *guest, uint64_t gfn, short type)
+{
+	const ptrdiff_t k = shared_region(guest, gfn);
+	struct flock lock = { .l_type = type, .l_whence = SEEK_SET, .l_len = ATTEST_PAGE_LEN };
+
+	if (k < 0)
+		return -ENOENT;
+	lock.l_start = (off_t)(guest->shared_offsets[k] + (gfn - guest->layout->regions[k].gfn) * ATTEST_PAGE_LEN);
+	if (fcntl(guest->shared_fds[k], F_SETLK, &lock) == 0)
+		return 0;
+	return errno == EACCES ? -EAGAIN : -errno;
+}
+
+/*
+ * Lock it, and ask whether it is missing: 1 or 0; on failure nothing is locked.  The VMM has it for as long as it takes to
+ * discard the page, so this looks again and again, which ends also when the VMM has died with its lock.
+ */
+/* syscalls: clock_nanosleep fcntl nanosleep */
+static int lock_and_look(struct guest *guest, uint64_t gfn)
+{
+	const struct timespec pause = { .tv_nsec = 100000 };
+	uint64_t n_missing = 0;
+	int locked, r;
+
+	for (;;) {
+		locked = record_lock(guest, gfn, F_WRLCK);
+		if (locked < 0 && locked != -EAGAIN)
+			return locked;
+		r = guest->backend->ops->query(guest->backend, BACKEND_MISSING, gfn, 1, NULL, &n_missing, NULL);
+		if (r == 0 && locked == 0)
+			return n_missing != 0;
+		if (r < 0)
+			break;
+		nanosleep(&pause, NULL);
+	}
+	if (locked == 0)
+		record_lock(guest, gfn, F_UNLCK);
+	return r;
+}
+
+/* It is missing, and nobody else may write it.  0: made present; 1: it was. */
+static int copy_and_mark(struct guest *guest, uint64_t gfn, const uint8_t *data, struct guest_counts *counts)
 {
 	uint8_t *to = shared_page(guest, gfn);
-	uint64_t n_set = 0;
 	int r;
 
-	if (to == NULL)
-		return -ENOENT;
-	r = guest->backend->ops->query(guest->backend, BACKEND_MISSING, gfn, 1, NULL, &n_set, NULL);
-	if (r < 0)
-		return r;
-	if (n_set == 0) {
-		counts->n_duplicate++;
-		return 0;
-	}
 	if (data != NULL)
 		memcpy(to, data, ATTEST_PAGE_LEN);
 	else
@@ -190,6 +228,18 @@ static int fill_shared_page(struct guest *guest, uint64_t gfn, const uint8_t *da
 		r = fill_converted(guest, gfn, true);
 		counts->n_converted += r == 0;
 	}
+	return r;
+}
+
+/* One shared page; fill_lock held. */
+static int fill_shared_page(struct guest *guest, uint64_t gfn, const uint8_t *data, struct guest_counts *counts)
+{
+	int r = lock_and_look(guest, gfn);
+
+	if (r < 0)
+		return r;
+	r = r == 1 ? copy_and_mark(guest, gfn, data, counts) : 1;
+	record_lock(guest, gfn, F_UNLCK);
 	if (r < 0)
 		return r;
 	if (r == 1) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Setting up, surveying and checking a VM's memory; reading and filling are in copy.c. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,14 @@ static int map_shared(const struct gmem_region *region, size_t number, bool writ
 	return 0;
 }
 
+/* syscalls: close fcntl */
+static int keep_for_locks(struct guest *guest, const struct gmem_region *region, size_t number)
+{
+	guest->shared_offsets[number] = region->shared_offset;
+	guest->shared_fds[number] = fcntl(region->shared_fd, F_DUPFD_CLOEXEC, 3);
+	return guest->shared_fds[number] < 0 ? -errno : 0;
+}
+
 int guest_new(struct backend *backend, const struct gmem_region *regions, size_t n_regions, bool writable,
 	      struct guest **ret_guest, char *ret_error, size_t error_len)
 {
@@ -51,10 +60,16 @@ int guest_new(struct backend *backend, const struct gmem_region *regions, size_t
 	if (guest == NULL)
 		return -ENOMEM;
 	pthread_mutex_init(&guest->fill_lock, NULL);
+	for (i = 0; i < GMEM_MAX_REGIONS; i++)
+		guest->shared_fds[i] = -1;
 	r = manifest_new(regions, n_regions, &guest->layout);
-	for (i = 0; i < n_regions && r == 0; i++)
-		if ((regions[i].flags & GMEM_REGION_SHARED_FD) != 0 && !backend->ops->shared_too)
-			r = map_shared(&regions[i], i, writable, &guest->shared[i], ret_error, error_len);
+	for (i = 0; i < n_regions && r == 0; i++) {
+		if ((regions[i].flags & GMEM_REGION_SHARED_FD) == 0 || backend->ops->shared_too)
+			continue;
+		r = map_shared(&regions[i], i, writable, &guest->shared[i], ret_error, error_len);
+		if (r == 0 && writable)
+			r = keep_for_locks(guest, &regions[i], i);
+	}
 	if (r < 0) {
 		guest_free(guest);
 		return r;
@@ -79,9 +94,12 @@ void guest_free(struct guest *guest)
 	if (guest == NULL)
 		return;
 	guest_close_backend(guest);
-	for (i = 0; i < GMEM_MAX_REGIONS; i++)
+	for (i = 0; i < GMEM_MAX_REGIONS; i++) {
 		if (guest->shared[i] != NULL)
 			munmap(guest->shared[i], guest->layout->regions[i].n_pages * GMEM_PAGE_SIZE);
+		if (guest->shared_fds[i] >= 0)
+			close(guest->shared_fds[i]);
+	}
 	manifest_free(guest->layout);
 	pthread_mutex_destroy(&guest->fill_lock);
 	free(guest);

@@ -7,7 +7,9 @@
  *
  * A present page is never written.  The backend sees to that for its pages.
  * For others it is this file: all fills go through it, and presence is
- * tested, the page copied and marked under one lock.
+ * tested, the page copied and marked under one lock here and another one that
+ * the VMM knows: a record lock on the page's bytes of the shared file, which
+ * gmem_discard() takes too.  It goes with the process that has it.
  */
 #ifndef GMEM_PAGER_GUEST_H
 #define GMEM_PAGER_GUEST_H
@@ -30,7 +32,9 @@ struct guest {
 	const char *backend_name;		/* stays after that */
 	struct manifest *layout;		/* regions alone */
 	uint8_t *shared[GMEM_MAX_REGIONS];	/* mappings, NULL if the region has none or the backend needs none */
-	pthread_mutex_t fill_lock;		/* shared pages: test, copy, mark */
+	int shared_fds[GMEM_MAX_REGIONS];	/* own duplicates, for the record locks; -1: nothing is filled there */
+	uint64_t shared_offsets[GMEM_MAX_REGIONS];	/* bytes into them, of each region */
+	pthread_mutex_t fill_lock;		/* shared pages: test, copy, mark; a record lock excludes no thread of its own process */
 	atomic_bool may_convert;		/* the guest runs: it may have converted a page since */
 };
 

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 /* Pages into the body of a record and out of it: kinds, zeros, what is present. */
 #include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <time.h>
 
 #include "check.h"
 #include "duo.h"
@@ -181,6 +185,98 @@ static void test_pages_arrive_while_kinds_are_checked(void)
 	teardown();
 }
 
+static const uint64_t taken_gfn = 66;
+static bool was_held;
+
+/* What gmem_discard() does to a shared page, in the fake VM; false: somebody is filling it. */
+static bool vmm_discards(void)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)(taken_gfn * FAKE_PAGE),
+			      .l_len = FAKE_PAGE };
+
+	if (fcntl(duo.pager_vm.memfd, F_OFD_SETLK, &lock) < 0)
+		return false;
+	memset(fake_vm_page(&duo.pager_vm, taken_gfn), 0, FAKE_PAGE);
+	CU_ASSERT_EQUAL(real_ops->mark_present(&duo.pager_vm.backend, taken_gfn, 1), 0);
+	lock.l_type = F_UNLCK;
+	CU_ASSERT_EQUAL(fcntl(duo.pager_vm.memfd, F_OFD_SETLK, &lock), 0);
+	memset(fake_vm_page(&duo.pager_vm, taken_gfn), 0x42, FAKE_PAGE);	/* the guest uses it at once */
+	return true;
+}
+
+/* The VMM takes the page away right after the pager has seen that it is missing. */
+static int query_while_vmm_discards(struct backend *backend, enum backend_set set, uint64_t gfn, uint64_t n_pages,
+				    uint64_t *ret_bitmap, uint64_t *ret_n_set, uint64_t *ret_n_missing)
+{
+	int r = real_ops->query(backend, set, gfn, n_pages, ret_bitmap, ret_n_set, ret_n_missing);
+
+	if (r == 0 && set == BACKEND_MISSING && gfn == taken_gfn && !was_held)
+		was_held = !vmm_discards();
+	return r;
+}
+
+/* A shared page that is discarded while its old content is being written there keeps what came after the discard. */
+static void test_discard_of_a_page_under_way(void)
+{
+	struct backend_ops ops;
+
+	setup();
+	real_ops = duo.pager_vm.backend.ops;
+	ops = *real_ops;
+	ops.query = query_while_vmm_discards;
+	duo.pager_vm.backend.ops = &ops;
+	was_held = false;
+	CU_ASSERT_EQUAL(guest_read(from, manifest, 64, 16, body, &body_len), 0);
+	CU_ASSERT_EQUAL(fill(64, 16), 0);
+	CU_ASSERT_TRUE(was_held);
+	if (was_held)
+		CU_ASSERT_TRUE(vmm_discards());		/* it waited for so long */
+	CU_ASSERT_EQUAL(fake_vm_page(&duo.pager_vm, taken_gfn)[100], 0x42);
+	CU_ASSERT_EQUAL(fill(64, 16), 0);
+	CU_ASSERT_EQUAL(fake_vm_page(&duo.pager_vm, taken_gfn)[100], 0x42);
+	duo.pager_vm.backend.ops = real_ops;
+	teardown();
+}
+
+struct holder {
+	int fd;
+	atomic_bool releases;
+};
+
+static void *release_later(void *arg)
+{
+	struct flock lock = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
+	struct holder *holder = arg;
+	const struct timespec pause = { .tv_nsec = 50000000 };
+
+	nanosleep(&pause, NULL);
+	atomic_store(&holder->releases, true);
+	CU_ASSERT_EQUAL(fcntl(holder->fd, F_OFD_SETLK, &lock), 0);
+	return NULL;
+}
+
+/* Who discards goes first, and the pager waits; but not for a VM that is gone. */
+static void test_page_that_the_vmm_holds(void)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	struct holder holder = { .releases = false };
+	pthread_t thread;
+
+	setup();
+	holder.fd = duo.pager_vm.memfd;
+	CU_ASSERT_EQUAL(guest_read(from, manifest, 64, 16, body, &body_len), 0);
+	CU_ASSERT_EQUAL_FATAL(fcntl(holder.fd, F_OFD_SETLK, &lock), 0);
+	CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, release_later, &holder), 0);
+	CU_ASSERT_EQUAL(fill(64, 16), 0);
+	CU_ASSERT_TRUE(atomic_load(&holder.releases));
+	pthread_join(thread, NULL);
+	CU_ASSERT_EQUAL(counts.n_shared, 16);
+	CU_ASSERT_EQUAL_FATAL(fcntl(holder.fd, F_OFD_SETLK, &lock), 0);
+	fake_vm_kill(&duo.pager_vm);
+	CU_ASSERT_EQUAL(fill(64, 16), -ENODEV);
+	teardown();
+}
+
 static const struct check checks[] = {
 	{ "zero pages carry no data", test_zero_pages_carry_no_data },
 	{ "shared pages", test_shared_pages },
@@ -188,6 +284,8 @@ static const struct check checks[] = {
 	{ "bodies that are refused", test_bodies_that_are_refused },
 	{ "a conversion needs a running guest", test_conversion_needs_a_running_guest },
 	{ "pages arrive while kinds are checked", test_pages_arrive_while_kinds_are_checked },
+	{ "a discard of a page that is under way", test_discard_of_a_page_under_way },
+	{ "a page that the VMM holds", test_page_that_the_vmm_holds },
 	{ NULL, NULL },
 };
 
