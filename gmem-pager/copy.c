@@ -225,6 +225,7 @@ static int copy_and_mark(struct guest *guest, uint64_t gfn, const uint8_t *data,
 		memset(to, 0, ATTEST_PAGE_LEN);
 	r = guest->backend->ops->mark_present(guest->backend, gfn, 1);
 	if (r == -EINVAL) {
+		memset(to, 0, ATTEST_PAGE_LEN);		/* not for whom it is shared with next time either */
 		r = fill_converted(guest, gfn, true);
 		counts->n_converted += r == 0;
 	}

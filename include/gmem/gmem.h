@@ -254,6 +254,34 @@ GMEM_MUST_USE int gmem_pager_run(gmem_client *client);
 GMEM_MUST_USE int gmem_wait(gmem_client *client, enum gmem_phase phase, int timeout_ms,
 			    enum gmem_phase *ret_phase);
 
+/**
+ * Discard guest memory: it reads as zero afterwards, and what it held before never comes back, neither
+ * from a move that is under way nor by a later conversion.  For a balloon, and as a part of each
+ * conversion between private and shared:
+ *
+ *   to shared    gmem_discard(), then KVM_SET_MEMORY_ATTRIBUTES
+ *   to private   KVM_SET_MEMORY_ATTRIBUTES, then gmem_discard()
+ *
+ * A page that is private at the call loses its private content (KVM_DP_DISCARD) and what the shared file
+ * has at its place, one that is shared the latter.  All are present afterwards: a pager never fills them.
+ * gmem-pager writes shared memory through a mapping of its own, so while it is at one of these pages this
+ * call waits; a pager that is killed does not hold it up.  It talks to no service and needs no handle:
+ * any thread may call it, at any time, before a move and after one as well, but for a frozen VM.  The
+ * caller sees to it that nobody converts the same pages meanwhile, and that its guest leaves them alone.
+ *
+ * @param session_fd a session of the caller's own with the rights DISCARD, MARK and QUERY, and never EVENTS,
+ * for it would count as a pager; stays the caller's.
+ * @param regions as for gmem_attach(); the files are opened for writing.
+ * @param gpa bytes, page aligned. @param size bytes, page aligned, not 0; every page is in a region.
+ * @retval -EINVAL the range or a region is malformed; a page is shared and its region has no shared file; a
+ * page was converted during the call. @retval -EPERM a right is lacking. @retval -EBUSY the VM is frozen.
+ * @retval -ENODEV the VM is gone. @retval -EOPNOTSUPP a VM whose private memory the host cannot access.
+ * @retval -EHWPOISON a page has a hardware error. @retval -ENOTTY no session.  Others are of fallocate() and
+ * fcntl() on the shared file.  After a failure a part may be done, and the call may be made again.
+ */
+GMEM_MUST_USE int gmem_discard(int session_fd, const struct gmem_region *regions, size_t n_regions, uint64_t gpa,
+			       uint64_t size);
+
 /** Read the counters; works in every phase. */
 GMEM_MUST_USE int gmem_get_progress(gmem_client *client, struct gmem_progress *ret_progress);
 
