@@ -179,6 +179,16 @@ static int cmd_move(struct control *control, const struct words *words, struct a
 	return move_begin(control->move, words->n > 1 ? words->word[1] : NULL);
 }
 
+static int cmd_step(struct control *control, const struct words *words, struct answer *answer)
+{
+	uint64_t step;
+	int err = get_round(words, &step);
+
+	if (!err)
+		conversion_set_step(control->machine, (uint32_t)step);
+	return err;
+}
+
 static int cmd_save(struct control *control, const struct words *words, struct answer *answer)
 {
 	int err = lock_operation(control);
@@ -224,6 +234,7 @@ static const struct {
 	{ "resume", 1, 1, cmd_resume },
 	{ "freeze-hash", 2, 3, cmd_freeze_hash },
 	{ "move", 1, 2, cmd_move },
+	{ "step", 2, 2, cmd_step },
 	{ "save", 2, 2, cmd_save },
 	{ "quit", 1, 1, cmd_quit },
 };

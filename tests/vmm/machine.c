@@ -69,11 +69,14 @@ int machine_init(struct machine *machine, const struct options *options)
 	ports_init(machine);
 	err = create_vm(machine, !options->shared_ram);
 	if (!err)
-		err = memory_init(&machine->memory, machine->vm_fd, (uint64_t)options->mem_mib << 20, !options->shared_ram);
+		err = memory_init(&machine->memory, machine->vm_fd, (uint64_t)options->mem_mib << 20, !options->shared_ram,
+				  options->conversion != CONVERSION_OFF);
 	if (!err)
 		err = paging_init(&machine->paging, machine->vm_fd, options->paging);
 	if (!err && options->paging != PAGING_OFF)
 		err = paging_mark_all_missing(&machine->paging);
+	if (!err)
+		err = conversion_init(machine, options->conversion);
 	if (!err)
 		err = vcpus_create(machine);
 	return err;

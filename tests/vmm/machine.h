@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 #include "console.h"
+#include "conversion.h"
 #include "memory.h"
 #include "options.h"
 #include "paging.h"
@@ -43,6 +44,7 @@ struct machine {
 	int vm_fd;
 	struct memory memory;
 	struct paging paging;
+	struct conversion conversion;
 	struct vcpu_group group;
 	struct vcpu vcpus[MACHINE_MAX_VCPUS];
 	unsigned int n_vcpus;

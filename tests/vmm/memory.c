@@ -24,15 +24,23 @@ static int map_shared(struct memory_slot *slot)
 }
 
 /* The slot needs a host address; nothing is behind it, so that a stray access is a crash, not a leak. */
-static int create_private(int vm_fd, struct memory_slot *slot)
+static int reserve(struct memory_slot *slot)
 {
-	struct kvm_create_guest_memfd create = { .size = slot->size };
-
 	slot->hva = mmap(NULL, slot->size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (slot->hva == MAP_FAILED) {
 		slot->hva = NULL;
 		return error_set(-errno, "no address range of %llu MiB", (unsigned long long)slot->size >> 20);
 	}
+	return 0;
+}
+
+static int create_private(int vm_fd, struct memory_slot *slot, bool is_convertible)
+{
+	struct kvm_create_guest_memfd create = { .size = slot->size };
+	int err = is_convertible ? map_shared(slot) : reserve(slot);
+
+	if (err)
+		return err;
 	slot->gmem_fd = ioctl(vm_fd, KVM_CREATE_GUEST_MEMFD, &create);
 	if (slot->gmem_fd < 0)
 		return error_set(-errno, "no guest_memfd of %llu MiB", (unsigned long long)slot->size >> 20);
@@ -55,7 +63,7 @@ static int add_slot(int vm_fd, uint32_t id, const struct memory_slot *slot)
 	return 0;
 }
 
-int memory_init(struct memory *memory, int vm_fd, uint64_t ram_size, bool is_private)
+int memory_init(struct memory *memory, int vm_fd, uint64_t ram_size, bool is_private, bool is_convertible)
 {
 	struct memory_slot *ram = memory_ram(memory);
 	struct memory_slot *shared = memory_shared(memory);
@@ -65,7 +73,7 @@ int memory_init(struct memory *memory, int vm_fd, uint64_t ram_size, bool is_pri
 	*ram = (struct memory_slot){ .size = ram_size, .gmem_fd = -1, .shared_fd = -1 };
 	*shared = (struct memory_slot){ .gpa = ram_size, .size = MEMORY_SHARED_SIZE, .gmem_fd = -1, .shared_fd = -1 };
 
-	err = is_private ? create_private(vm_fd, ram) : map_shared(ram);
+	err = is_private ? create_private(vm_fd, ram, is_convertible) : map_shared(ram);
 	if (!err)
 		err = map_shared(shared);
 	if (!err)
@@ -106,4 +114,20 @@ int memory_set_private(const struct memory *memory, uint64_t gpa, uint64_t size,
 		return error_set(-errno, "guest memory at 0x%llx cannot be made %s", (unsigned long long)gpa,
 				 is_private ? "private" : "shared");
 	return 0;
+}
+
+size_t memory_list_regions(const struct memory *memory, struct gmem_region *ret_regions)
+{
+	for (size_t i = 0; i < MEMORY_N_SLOTS; i++) {
+		const struct memory_slot *slot = &memory->slots[i];
+
+		ret_regions[i] = (struct gmem_region){
+			.gpa = slot->gpa,
+			.size = slot->size,
+			.flags = (slot->gmem_fd >= 0 ? GMEM_REGION_GUEST_MEMFD : 0) |
+				 (slot->shared_fd >= 0 ? GMEM_REGION_SHARED_FD : 0),
+			.shared_fd = slot->shared_fd,
+		};
+	}
+	return MEMORY_N_SLOTS;
 }

@@ -71,22 +71,6 @@ int move_error(int err, const gmem_client *client, const char *what)
 	return error_set(err, "%s", what);
 }
 
-static size_t list_regions(struct machine *machine, struct gmem_region *ret_regions)
-{
-	for (size_t i = 0; i < MEMORY_N_SLOTS; i++) {
-		const struct memory_slot *slot = &machine->memory.slots[i];
-
-		ret_regions[i] = (struct gmem_region){
-			.gpa = slot->gpa,
-			.size = slot->size,
-			.flags = (slot->gmem_fd >= 0 ? GMEM_REGION_GUEST_MEMFD : 0) |
-				 (slot->shared_fd >= 0 ? GMEM_REGION_SHARED_FD : 0),
-			.shared_fd = slot->shared_fd,
-		};
-	}
-	return MEMORY_N_SLOTS;
-}
-
 /* For a service that was started again. */
 static int new_session(void *opaque)
 {
@@ -101,7 +85,7 @@ int move_attach(struct move *move, enum gmem_role role, uint32_t rights, gmem_cl
 {
 	const char *service = role == GMEM_ROLE_SOURCE ? "gmem-source" : "gmem-pager";
 	struct gmem_region regions[MEMORY_N_SLOTS];
-	size_t n_regions = list_regions(move->machine, regions);
+	size_t n_regions = memory_list_regions(&move->machine->memory, regions);
 	gmem_client *client;
 	char what[256];
 	int session_fd, err;

@@ -27,6 +27,7 @@ static const char explanation[] =
 	"                                into OUT, thaw, resume\n"
 	"  move [OUT]                    source: move the guest; hash into OUT while frozen\n"
 	"                                (a guest that came in whole may leave again, to --gmem-source)\n"
+	"  step N                        what the guest reads of --conversion\n"
 	"  save FILE                     shared RAM only: write RAM and state to FILE, and end\n"
 	"  quit                          end with code 0; refused in mid-move\n"
 	"wait-... also waits, up to 10 seconds, for a VMM that does not listen yet.\n"
@@ -40,6 +41,19 @@ static const char explanation[] =
 	"  3  guest stopped: memory is missing and nobody brings it, or an incoming move failed\n"
 	"  4  in doubt: the guest is frozen here, the destination may have started it\n"
 	"  5  guest crashed, or KVM failed\n";
+
+static int check_conversion(struct options *options, const char *conversion)
+{
+	if (!strcmp(conversion, "right"))
+		options->conversion = CONVERSION_RIGHT;
+	else if (!strcmp(conversion, "bare"))
+		options->conversion = CONVERSION_BARE;
+	else if (strcmp(conversion, "off"))
+		return error_set(-EINVAL, "--conversion=%s: give off, right or bare", conversion);
+	if (options->conversion != CONVERSION_OFF && options->shared_ram)
+		return error_set(-EINVAL, "--conversion goes with --ram=private");
+	return 0;
+}
 
 static int check(struct options *options, const char *ram, const char *paging)
 {
@@ -77,7 +91,7 @@ static int check(struct options *options, const char *ram, const char *paging)
 int options_parse(int argc, const char **argv, struct options *ret_options)
 {
 	struct options options = { .mem_mib = 256, .n_vcpus = 1, .service_wait_s = 600 };
-	char *ram = NULL, *paging = NULL;
+	char *ram = NULL, *paging = NULL, *conversion = NULL;
 	int help = 0, rc, err = 0;
 	const struct poptOption table[] = {
 		{ "kernel", 'k', POPT_ARG_STRING, &options.kernel, 0, "bzImage to boot", "FILE" },
@@ -87,6 +101,8 @@ int options_parse(int argc, const char **argv, struct options *ret_options)
 		{ "vcpus", 'c', POPT_ARG_INT, &options.n_vcpus, 0, "1 or 2 (1)", "N" },
 		{ "ram", 0, POPT_ARG_STRING, &ram, 0, "private (guest_memfd, default) or shared", "KIND" },
 		{ "paging", 0, POPT_ARG_STRING, &paging, 0, "on a missing page: wait (default) or exit; or off", "MODE" },
+		{ "conversion", 0, POPT_ARG_STRING, &conversion, 0,
+		  "the guest may discard and convert pages: off (default), right, or bare (wrong)", "MODE" },
 		{ "console", 0, POPT_ARG_STRING, &options.console, 0, "append the guest's output here, besides stdout", "FILE" },
 		{ "control", 0, POPT_ARG_STRING, &options.control, 0, "unix socket for commands", "PATH" },
 		{ "gmem-source", 0, POPT_ARG_STRING, &options.gmem_source, 0, "gmem-source's socket: guest may move (on)", "PATH" },
@@ -115,8 +131,11 @@ int options_parse(int argc, const char **argv, struct options *ret_options)
 	poptFreeContext(context);
 	if (!err)
 		err = check(&options, ram ? ram : "private", paging);
+	if (!err)
+		err = check_conversion(&options, conversion ? conversion : "off");
 	free(ram);
 	free(paging);
+	free(conversion);
 	if (err)
 		options_fini(&options);
 	else

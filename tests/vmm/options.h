@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+#include "conversion.h"
 #include "paging.h"
 
 struct options {
@@ -17,6 +18,7 @@ struct options {
 	int n_vcpus;
 	bool shared_ram;
 	enum paging_mode paging;
+	enum conversion_mode conversion;
 	char *console;
 	char *control;
 	char *report;

@@ -131,6 +131,16 @@ int paging_extract(int session_fd, uint64_t gfn, uint64_t n_pages, void *ret_dat
 	return transfer(session_fd, KVM_DP_EXTRACT, &vec);
 }
 
+int paging_is_missing(int session_fd, uint64_t gfn, bool *ret_missing)
+{
+	struct kvm_dp_query args = { .gfn = gfn, .n_pages = 1, .flags = KVM_DP_QUERY_MISSING };
+
+	if (ioctl(session_fd, KVM_DP_QUERY, &args))
+		return error_set(-errno, "GFN 0x%llx cannot be asked for", (unsigned long long)gfn);
+	*ret_missing = args.n_set != 0;
+	return 0;
+}
+
 int paging_count_missing(int session_fd, uint64_t *ret_n_missing)
 {
 	struct kvm_dp_query args = { .gfn = 0, .n_pages = 1, .flags = KVM_DP_QUERY_MISSING };

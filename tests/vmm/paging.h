@@ -47,6 +47,9 @@ int paging_thaw(int session_fd);
 /** Read private pages of the frozen VM. @param ret_data n_pages * 4096 bytes. */
 int paging_extract(int session_fd, uint64_t gfn, uint64_t n_pages, void *ret_data);
 
+/** Is it missing at this moment? */
+int paging_is_missing(int session_fd, uint64_t gfn, bool *ret_missing);
+
 /** Missing GFNs of the whole VM. */
 int paging_count_missing(int session_fd, uint64_t *ret_n_missing);
 

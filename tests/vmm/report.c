@@ -76,6 +76,24 @@ static void add_memory(struct machine *machine, struct json_object *guest)
 	add_count(guest, "missing_pages", n_missing);
 }
 
+/* What the guest had converted here: of pages that were missing then, and of others. */
+static void add_conversion(struct machine *machine, struct json_object *root)
+{
+	static const char *const names[CONVERSION_N_COMMANDS] = {
+		[CONVERSION_DISCARD] = "discard", [CONVERSION_TO_SHARED] = "to_shared", [CONVERSION_TO_PRIVATE] = "to_private",
+	};
+	struct json_object *object = json_object_new_object();
+
+	for (unsigned int i = CONVERSION_DISCARD; i < CONVERSION_N_COMMANDS; i++) {
+		struct json_object *counts = json_object_new_object();
+
+		add_count(counts, "present", machine->conversion.n_done[i][false]);
+		add_count(counts, "missing", machine->conversion.n_done[i][true]);
+		add(object, names[i], counts);
+	}
+	add(root, "conversion", object);
+}
+
 static struct json_object *latency_object(const struct gmem_progress *progress)
 {
 	struct json_object *latency = json_object_new_object();
@@ -175,6 +193,8 @@ int report_write(struct machine *machine, struct move *move, const char *path)
 	add_memory(machine, guest);
 	add(root, "guest", guest);
 	add(root, "move", move_object(move));
+	if (machine->conversion.mode != CONVERSION_OFF)
+		add_conversion(machine, root);
 	if (asprintf(&part, "%s.part", path) < 0) {
 		json_object_put(root);
 		return error_set(-ENOMEM, "no memory for the report");

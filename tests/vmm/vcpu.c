@@ -132,6 +132,8 @@ static void handle_exit(struct vcpu *vcpu)
 		handle_io(vcpu);
 		break;
 	case KVM_EXIT_MMIO:
+		if (conversion_access(vcpu->machine, run->mmio.phys_addr, run->mmio.is_write, run->mmio.len, run->mmio.data))
+			break;
 		if (!run->mmio.is_write)
 			memset(run->mmio.data, 0xff, sizeof(run->mmio.data));
 		break;

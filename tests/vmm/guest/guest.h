@@ -7,6 +7,7 @@
  *   FIXED-END total=N
  *   ROUND n vcpu=k mismatches=m gap_us=g
  *   MISMATCH ...                address, expected, got; the first ones of a round; or a clock that ran back
+ *   CONVERT ..., CONVERT-END step=n     what was discarded and converted (convert.c)
  *   GUEST-END rounds=n mismatches=m
  */
 #ifndef GUEST_GUEST_H
@@ -25,6 +26,7 @@ struct guest_config {
 	uint64_t shared_mib;	/* 0: none */
 	uint64_t shared_pages;	/* of it, used per round */
 	uint64_t pause_ms;	/* between rounds */
+	uint64_t convert;	/* pages of each kind to discard and convert; 0: none */
 	uint64_t clock;		/* not 0: a clock that runs back is a mismatch */
 	uint64_t random;	/* not 0: changing pages are visited at random, all of them */
 	uint64_t stamp_us;	/* not 0: a hypercall after the first page from so long on, for the host to trace (AMD) */
@@ -56,6 +58,11 @@ uint64_t fixed_pages(void);
 void shared_init(uint64_t gpa, uint64_t len);
 /** Check the next page's last content and write this round's. @return mismatching words. */
 uint64_t shared_step(uint64_t round);
+
+/* Pages that are discarded and converted (convert.c): @n of each kind, by a thread of its own. */
+void convert_init(uint64_t n);
+/** Check all that was converted so far. @return wrong pages. */
+uint64_t convert_check(uint64_t round);
 
 /** CLOCK_MONOTONIC, nanoseconds. @param ret_back_ns by how much it is less than what a vCPU has read before (ticks.c). */
 uint64_t ticks_read(uint64_t *ret_back_ns);

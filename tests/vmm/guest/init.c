@@ -96,6 +96,7 @@ void guest_read_config(struct guest_config *config)
 	read_number(cmdline, "gmem.clock=", &config->clock);
 	read_number(cmdline, "gmem.random=", &config->random);
 	read_number(cmdline, "gmem.stamp_us=", &config->stamp_us);
+	read_number(cmdline, "gmem.convert=", &config->convert);
 }
 
 static void mount_all(void)
@@ -129,6 +130,8 @@ int main(void)
 		config.shared_mib = 0;	/* not used, hence not filled either */
 	if (config.shared_mib)
 		shared_init(config.shared_gpa, config.shared_mib * MIB);
+	if (config.convert)
+		convert_init(config.convert);
 	worker_run_all(&config, (unsigned int)n_vcpus);
 	sync();
 	reboot(RB_AUTOBOOT);

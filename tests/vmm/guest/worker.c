@@ -147,6 +147,14 @@ static void change_shared(struct worker *worker, uint64_t round)
 	}
 }
 
+static void check_converted(struct worker *worker, uint64_t round)
+{
+	if (worker->index || !worker->config->convert)
+		return;
+	worker->mismatches += convert_check(round);
+	step_done(worker);
+}
+
 static void pause_between(struct worker *worker)
 {
 	struct timespec pause = { (time_t)(worker->config->pause_ms / 1000),
@@ -168,6 +176,7 @@ static void run_round(struct worker *worker, uint64_t round)
 	}
 	check_fixed(worker, round);
 	change_shared(worker, round);
+	check_converted(worker, round);
 	guest_print("ROUND %llu vcpu=%u mismatches=%llu gap_us=%llu", (unsigned long long)round, worker->index,
 		    (unsigned long long)worker->mismatches, (unsigned long long)(worker->gap_ns / 1000));
 	/* The time of printing counts for the next round, so that no pause can hide in it. */
