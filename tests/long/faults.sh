@@ -10,6 +10,7 @@ background_limit=0
 . "$(dirname "$0")/../integration/lib/resume.sh"
 . "$(dirname "$0")/../integration/lib/test.sh"
 . "$(dirname "$0")/../integration/lib/snapshot.sh"
+. "$(dirname "$0")/../integration/lib/convert.sh"
 
 # The guest may have everything that it touches when a fault comes late.
 export MIN_DEMAND=0
@@ -156,6 +157,19 @@ pager_killed_waiting() {
 	signal A $source_job CONT
 	says B $pager_job 'connected again'
 	release
+}
+
+# The guest has pages discarded and converted before and after they arrive, and never sees what they were.
+converted() {
+	local background_limit=$trickle
+
+	convert_options
+	stage
+	running_at_b
+	converts_and_kills
+	all_is_right
+	conversions_happened
+	outcome="went on at B, no old content"
 }
 
 source_killed() {
@@ -343,6 +357,7 @@ for ((seed = 1; seed <= times; seed++)); do
 	goes_on "gmem-pager killed at random ($seed of $times)" pager_killed $slow
 done
 goes_on "gmem-pager killed, all vCPUs waiting" pager_killed_waiting $trickle
+row "pages discarded and converted, gmem-pager killed" converted
 goes_on "gmem-source killed and started again" source_killed $trickle
 goes_on "gmem-pager stopped for 30 s" pager_stopped
 goes_on "clock of B an hour ahead" clock_ahead

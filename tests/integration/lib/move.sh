@@ -4,10 +4,11 @@
 #
 # Names inside the hosts: /run/share is each host's $share_a or $share_b outside
 # (keys, logs, console, reports, state records); sockets are in /run/gmem.
-# Knobs: mem_mib, vcpus, guest_append, cipher, pager_program, source_program, connect, background_limit, sandbox, state_dir;
+# Knobs: mem_mib, vcpus, guest_append, cipher, pager_program, source_program, connect, background_limit, sandbox, state_dir,
+# vmm_options (of both VMMs);
 # from and to, for a way back.
 
-mem_mib=${mem_mib:-256} vcpus=${vcpus:-2} guest_append=${guest_append:-} cipher=${cipher:-auto}
+mem_mib=${mem_mib:-256} vcpus=${vcpus:-2} guest_append=${guest_append:-} vmm_options=${vmm_options:-} cipher=${cipher:-auto}
 pager_program=${pager_program:-gmem-pager} source_program=${source_program:-gmem-source}
 keygen=$GMEM_BUILD/gmem-pager/gmem-keygen
 vmm=$GMEM_BUILD/tests/vmm/gmem-testvmm
@@ -93,7 +94,8 @@ guest_boot() {
 	"$BED" spawn A $vmm_job -- "$vmm" --kernel "$GMEM_BZIMAGE" --initrd "$GMEM_BUILD/tests/vmm/guest/gmem-guest.cpio" \
 		--mem "$mem_mib" --vcpus "$vcpus" ${guest_append:+--append "$guest_append"} \
 		--console $share/a.console --report $share/a.json \
-		--service-wait "${service_wait_s:-600}" --gmem-source $sock/source.sock --control $sock/vmm.sock "$@" || fail "the VMM does not start"
+		--service-wait "${service_wait_s:-600}" --gmem-source $sock/source.sock --control $sock/vmm.sock \
+		$vmm_options "$@" || fail "the VMM does not start"
 	wait_socket A $sock/vmm.sock $vmm_job
 }
 
@@ -101,7 +103,7 @@ guest_boot() {
 guest_incoming() {
 	"$BED" spawn $to $vmm_job -- "$vmm" --incoming $sock/pager.sock --mem "$mem_mib" --vcpus "$vcpus" \
 		--service-wait "${service_wait_s:-600}" --console $share/${to,,}.console --report $share/${to,,}.json \
-		--control $sock/vmm.sock "$@" || fail "the receiving VMM does not start"
+		--control $sock/vmm.sock $vmm_options "$@" || fail "the receiving VMM does not start"
 	wait_socket $to $sock/vmm.sock $vmm_job
 }
 
