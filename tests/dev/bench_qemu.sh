@@ -36,6 +36,15 @@ stall_watch() {
 	return 0
 }
 
+# emulator_pid HOST: of its QEMU, which is the child of what `bed list` names.
+emulator_pid() {
+	local keeper pid
+
+	keeper=$("$BED" list | sed -n "s/^$1 .*pid //p")
+	pid=$(pgrep -P "${keeper:-0}")
+	[[ $(cat "/proc/${pid:-none}/comm" 2>/dev/null) == qemu-system* ]] && echo "$pid"
+}
+
 bench_qemu_host() {
 	"$BED" list | grep -q '^host ' ||
 		"$BED" up host --kernel "$bzimage" --mem 2048 --icount --boot-timeout 900
@@ -43,13 +52,14 @@ bench_qemu_host() {
 
 # bench_qemu_run KIND FILE: one move in the test host; its figures are kept in FILE.  $stalled if the host has to be ended.
 bench_qemu_run() {
-	local job
+	local job emulator
 
 	bench_qemu_host || return
+	emulator=$(emulator_pid host) || { echo "the test host's QEMU is not found" >&2; return 1; }
 	"$BED" run host --timeout 1800 -- /usr/bin/python3 -B "$dev_top/tests/perf/qemu/run.py" "$1" --kernel "$bzimage" \
 		--initrd "$build_dir/tests/vmm/guest/gmem-guest.cpio" --build "$build_dir" >"$2" </dev/null &
 	job=$!
-	stall_watch "$("$BED" list | sed -n 's/^host .*pid //p')" "$job" || {
+	stall_watch "$emulator" "$job" || {
 		"$BED" kill host
 		wait "$job"
 		return "$stalled"
