@@ -190,7 +190,8 @@ GMEM_MUST_USE int gmem_attach(gmem_client *client, int session_fd, const struct 
  * whole at its address.  Nobody touches it before gmem_pager_wait_start() has returned, and until COMPLETE nobody but
  * through this mapping: a second mapping of the file, a child of fork() (MADV_DONTFORK), read() or write() would put
  * zeros where the guest's bytes belong; the move ends with an error when that is seen.  On kernels before 6.4 also
- * MADV_NOHUGEPAGE.  What the VMM takes away itself before COMPLETE (MADV_REMOVE, a balloon) reads as zero.
+ * MADV_NOHUGEPAGE.  What the VMM takes away itself before COMPLETE (MADV_REMOVE, a balloon) reads as zero if it has
+ * arrived; what has not comes all the same, with its old content.  So it reads a page first, and then takes it away.
  * @p uffd is from userfaultfd(2) without UFFD_USER_MODE_ONLY, which needs CAP_SYS_PTRACE or
  * vm.unprivileged_userfaultfd=1, or from USERFAULTFD_IOC_NEW of /dev/userfaultfd, which needs to be opened; after
  * UFFDIO_API, without features for events.  Nobody registers or reads it but the service, which makes it non-blocking.
@@ -276,7 +277,8 @@ GMEM_MUST_USE int gmem_wait(gmem_client *client, enum gmem_phase phase, int time
  * @retval -EINVAL the range or a region is malformed; a page is shared and its region has no shared file; a
  * page was converted during the call. @retval -EPERM a right is lacking. @retval -EBUSY the VM is frozen.
  * @retval -ENODEV the VM is gone. @retval -EOPNOTSUPP a VM whose private memory the host cannot access.
- * @retval -EHWPOISON a page has a hardware error. @retval -ENOTTY no session.  Others are of fallocate() and
+ * @retval -EHWPOISON a page has a hardware error. @retval -ENOTTY no session (after
+ * gmem_attach_uffd() see there).  Others are of fallocate() and
  * fcntl() on the shared file.  After a failure a part may be done, and the call may be made again.
  */
 GMEM_MUST_USE int gmem_discard(int session_fd, const struct gmem_region *regions, size_t n_regions, uint64_t gpa,
