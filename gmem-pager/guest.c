@@ -186,7 +186,7 @@ int guest_count_missing(struct guest *guest, uint64_t *ret_n_missing)
 	return guest->backend == NULL ? -ENODEV : count_all(guest, ret_n_missing);
 }
 
-/* Fill the map of private pages of @manifest, which has the layout's regions, and that of the ones behind them if @backed_too. */
+/* Fill the map of private pages of @manifest, which has the layout's regions; @backed_too: that of backed ones too. */
 static int survey_kinds(struct guest *guest, struct manifest *manifest, bool backed_too)
 {
 	uint64_t *scratch = calloc(bitmap_words(SURVEY_PAGES), sizeof(uint64_t));

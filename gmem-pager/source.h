@@ -69,7 +69,7 @@ void source_progress(struct source *source, struct gmem_progress *ret_progress);
 /* Mark the page at @index as sent.  false: it was. */
 bool source_claim(struct source *source, uint64_t index);
 
-/* Read and send one run of up to BULK_MAX_RUN pages on @id, from @index on; counts pages and, in @ret_body_len, bytes. */
+/* Read and send a run of up to BULK_MAX_RUN pages on @id, from @index on; counts pages and, in @ret_body_len, bytes. */
 int source_send_run(struct source *source, enum attest_lane id, uint64_t index, uint32_t n_pages, uint8_t *body,
 		    uint32_t *ret_body_len);
 
