@@ -391,7 +391,7 @@ static bool is_data(uint8_t kind)
 }
 
 /*
- * A run that was read, in records that are padded little.  Each record's kinds go right before its data: over
+ * A run that was read, in records that are padded little; on the urgent lane in one (urgent.h).  Each record's kinds go right before its data: over
  * kinds that are kept here, or over data that has been sent.
  */
 static int send_pieces(struct source *source, enum attest_lane id, struct attest_record *record, uint8_t *body)
@@ -403,7 +403,7 @@ static int send_pieces(struct source *source, enum attest_lane id, struct attest
 
 	memcpy(kinds, body, n_pages);
 	do {
-		const uint32_t cut = lane_cut(n_left, n_pages - first);
+		const uint32_t cut = id == ATTEST_LANE_BULK ? lane_cut(n_left, n_pages - first) : n_left;
 
 		for (n = n_data = 0; first + n < n_pages && (cut == n_left || n_data < cut); n++)
 			n_data += is_data(kinds[first + n]);

@@ -8,7 +8,10 @@
 
 #include "messages.h"
 #include "source.h"
+#include "urgent.h"
 #include "wire.h"
+
+_Static_assert(URGENT_MAX_RUN <= 32, "a window has few parts");
 
 struct entry {
 	uint64_t wanted;	/* indices */
@@ -34,11 +37,32 @@ static int parse_entry(const struct manifest *manifest, struct wire_reader *read
 	return 0;
 }
 
-/* Runs of pages in the window that nobody has sent yet. */
-static int send_neighbours(struct source *source, const struct entry *entry)
+size_t urgent_parts(uint32_t wanted, uint32_t n_pages, struct urgent_part ret_parts[URGENT_MAX_PARTS])
 {
-	const uint64_t end = entry->first + entry->n_pages;
-	uint64_t index = entry->first;
+	uint32_t first = 0;
+	size_t n = 0, i;
+
+	while (n_pages > 1 && n < URGENT_MAX_PARTS) {
+		const uint32_t half = n_pages / 2;
+		const bool in_second = wanted >= first + half;
+
+		ret_parts[n++] = (struct urgent_part){ in_second ? first : first + half, in_second ? half : n_pages - half };
+		first += in_second ? half : 0;
+		n_pages = in_second ? n_pages - half : half;
+	}
+	for (i = 0; i < n / 2; i++) {
+		const struct urgent_part part = ret_parts[i];
+
+		ret_parts[i] = ret_parts[n - 1 - i];
+		ret_parts[n - 1 - i] = part;
+	}
+	return n;
+}
+
+/* Runs of pages that nobody has sent yet, of @n_pages from @index on. */
+static int send_unsent(struct source *source, uint64_t index, uint32_t n_pages)
+{
+	const uint64_t end = index + n_pages;
 	uint32_t n, body_len;
 	int r;
 
@@ -53,6 +77,18 @@ static int send_neighbours(struct source *source, const struct entry *entry)
 		index += n + 1u;	/* the one after the run was sent before */
 	}
 	return 0;
+}
+
+static int send_neighbours(struct source *source, const struct entry *entry)
+{
+	struct urgent_part parts[URGENT_MAX_PARTS];
+	const size_t n_parts = urgent_parts((uint32_t)(entry->wanted - entry->first), entry->n_pages, parts);
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < n_parts && r == 0; i++)
+		r = send_unsent(source, entry->first + parts[i].first, parts[i].n_pages);
+	return r;
 }
 
 static int answer(struct source *source, const struct attest_record *record, const uint8_t *body)

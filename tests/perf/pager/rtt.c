@@ -14,6 +14,7 @@
 #include "bench.h"
 #include "messages.h"
 #include "tcp.h"
+#include "urgent.h"
 
 #define PER_ROUND 20u
 
@@ -41,21 +42,17 @@ static size_t record_len(uint32_t n_pages)
 	return attest_record_wire_len(PAGES_BODY_MAX(n_pages));
 }
 
-/* The page's own record, then the runs before and behind it in the window, cut as the source cuts them. */
+/* The page's own record, then the rest of the window, in parts as the source sends them. */
 static struct tcp_replies replies_of(uint32_t at, uint32_t window)
 {
-	const uint32_t runs[] = { 1, at, window - at - 1 };
-	struct tcp_replies replies = { .lens = { 0 } };
-	uint32_t left, part;
-	size_t i, n = 0;
+	struct tcp_replies replies = { .lens = { record_len(1) }, .n_pages = { 1 } };
+	struct urgent_part parts[URGENT_MAX_PARTS];
+	const size_t n = urgent_parts(at, window, parts);
+	size_t i;
 
-	for (i = 0; i < sizeof(runs) / sizeof(runs[0]); i++) {
-		for (left = runs[i]; left > 0; left -= part) {
-			part = lane_cut(left, left);
-			need(n < TCP_MAX_REPLIES, "room for a reply");
-			replies.lens[n] = record_len(part);
-			replies.n_pages[n++] = part;
-		}
+	for (i = 0; i < n; i++) {
+		replies.lens[1 + i] = record_len(parts[i].n_pages);
+		replies.n_pages[1 + i] = parts[i].n_pages;
 	}
 	return replies;
 }

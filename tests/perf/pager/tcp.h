@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TCP_MAX_REPLIES 9u
+#define TCP_MAX_REPLIES 6u
 
 /* A connection on loopback; dialled and accepted end. */
 void tcp_pair(int ret_fds[2]);
