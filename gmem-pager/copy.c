@@ -187,8 +187,8 @@ static int record_lock(const struct guest *guest, uint64_t gfn, short type)
 }
 
 /*
- * Lock it, and ask whether it is missing: 1 or 0; on failure nothing is locked.  The VMM has it for as long as it takes to
- * discard the page, so this looks again and again, which ends also when the VMM has died with its lock.
+ * Lock it, and ask whether it is missing: 1 or 0; on failure nothing is locked.  The VMM has it for as long as
+ * it takes to discard the page, so this looks again and again, which ends also when the VMM has died with its lock.
  */
 /* syscalls: clock_nanosleep fcntl nanosleep */
 static int lock_and_look(struct guest *guest, uint64_t gfn)

@@ -34,7 +34,7 @@ struct guest {
 	uint8_t *shared[GMEM_MAX_REGIONS];	/* mappings, NULL if the region has none or the backend needs none */
 	int shared_fds[GMEM_MAX_REGIONS];	/* own duplicates, for the record locks; -1: nothing is filled there */
 	uint64_t shared_offsets[GMEM_MAX_REGIONS];	/* bytes into them, of each region */
-	pthread_mutex_t fill_lock;		/* shared pages: test, copy, mark; a record lock excludes no thread of its own process */
+	pthread_mutex_t fill_lock;		/* shared pages: test, copy, mark, by one thread here; see above */
 	atomic_bool may_convert;		/* the guest runs: it may have converted a page since */
 };
 

@@ -107,6 +107,11 @@ static int query_private(const struct range *range, uint64_t *ret_bitmap)
 	return r;
 }
 
+static bool bit(const uint64_t *bitmap, uint64_t n)
+{
+	return (bitmap[n / 64] >> (n % 64) & 1) != 0;
+}
+
 /* At most CHUNK_PAGES of a region, locked. */
 static int drop_chunk(const struct range *range)
 {
@@ -119,9 +124,9 @@ static int drop_chunk(const struct range *range)
 	if (r == 0 && has_file)
 		r = punch(range);
 	for (i = 0; i < n_pages && r == 0; i += n) {
-		const bool is_private = (private_map[i / 64] >> (i % 64) & 1) != 0;
+		const bool is_private = bit(private_map, i);
 
-		for (n = 1; i + n < n_pages && ((private_map[(i + n) / 64] >> ((i + n) % 64) & 1) != 0) == is_private; n++)
+		for (n = 1; i + n < n_pages && bit(private_map, i + n) == is_private; n++)
 			continue;
 		if (is_private)
 			r = drop_private(range->session_fd, gfn + i, n);
@@ -180,8 +185,8 @@ int gmem_discard(int session_fd, const struct gmem_region *regions, size_t n_reg
 	uint64_t done;
 	int r = 0;
 
-	if (session_fd < 0 || !regions_valid(regions, n_regions) || size == 0 || ((gpa | size) & (GMEM_PAGE_SIZE - 1)) != 0 ||
-	    gpa + (size - 1) < gpa)
+	if (session_fd < 0 || !regions_valid(regions, n_regions) || size == 0 || gpa + (size - 1) < gpa ||
+	    ((gpa | size) & (GMEM_PAGE_SIZE - 1)) != 0)
 		return -EINVAL;
 	for (done = 0; done < size && r == 0; done += range.size)	/* all is there, before anything is done */
 		r = next_range(regions, n_regions, gpa + done, size - done, &range);

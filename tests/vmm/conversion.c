@@ -87,7 +87,7 @@ static void run(struct machine *machine, uint32_t doorbell)
 	else
 		err = paging_is_missing(conversion->session_fd, gfn, &missing);
 	if (!err)
-		err = conversion->mode == CONVERSION_RIGHT ? run_right(machine, command, gpa) : run_bare(machine, command, gpa);
+		err = (conversion->mode == CONVERSION_RIGHT ? run_right : run_bare)(machine, command, gpa);
 	if (err) {
 		error_note("%s", error_get());
 		return;

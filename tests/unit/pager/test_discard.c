@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * gmem_discard() against a kernel that is a few lines here (--wrap=ioctl): which GFNs are dropped and marked, in what order
- * with the shared file, and with what it has locked meanwhile.
+ * gmem_discard() against a kernel that is a few lines here (--wrap=ioctl): which GFNs are dropped and marked, in
+ * what order with the shared file, and with what it has locked meanwhile.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -273,7 +273,8 @@ static void pager_begins(struct pager *pager)
 	CU_ASSERT_EQUAL_FATAL(pipe(pager->ready) | pipe(pager->go), 0);
 	pager->pid = fork();
 	if (pager->pid == 0) {
-		if (fcntl(fd, F_SETLK, &lock) < 0 || write(pager->ready[1], &byte, 1) != 1 || read(pager->go[0], &byte, 1) != 1)
+		if (fcntl(fd, F_SETLK, &lock) < 0 || write(pager->ready[1], &byte, 1) != 1 ||
+		    read(pager->go[0], &byte, 1) != 1)
 			_exit(1);
 		memset(page_of(3), 0xdd, PAGE);
 		_exit(0);		/* its lock goes with it */
