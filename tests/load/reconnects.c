@@ -79,13 +79,47 @@ static unsigned int count_entries(const char *path)
 }
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-size_t __sanitizer_get_current_allocated_bytes(void);
+/*
+ * What is allocated and not freed, counted here: the thread sanitizer's own count (GCC 12) now and then stays some 264 KiB
+ * too high, although each piece as large as that was freed.
+ */
+int __sanitizer_install_malloc_and_free_hooks(void (*malloc_hook)(const volatile void *, size_t),
+					      void (*free_hook)(const volatile void *));
+size_t __sanitizer_get_allocated_size(const volatile void *p);
 
+static atomic_llong heap_bytes;
+
+static void on_malloc(const volatile void *p, size_t len)
+{
+	(void)len;
+	if (p != NULL)
+		atomic_fetch_add_explicit(&heap_bytes, (long long)__sanitizer_get_allocated_size(p), memory_order_relaxed);
+}
+
+static void on_free(const volatile void *p)
+{
+	if (p != NULL)
+		atomic_fetch_sub_explicit(&heap_bytes, (long long)__sanitizer_get_allocated_size(p), memory_order_relaxed);
+}
+
+static bool heap_watch(void)
+{
+	return __sanitizer_install_malloc_and_free_hooks(on_malloc, on_free) != 0;
+}
+
+/* What was allocated before and is freed since counts too: a little less than nothing is nothing. */
 static size_t heap_now(void)
 {
-	return __sanitizer_get_current_allocated_bytes();
+	const long long bytes = atomic_load_explicit(&heap_bytes, memory_order_relaxed);
+
+	return bytes > 0 ? (size_t)bytes : 0;
 }
 #else
+static bool heap_watch(void)
+{
+	return true;
+}
+
 static size_t heap_now(void)
 {
 	const struct mallinfo2 info = mallinfo2();
@@ -331,7 +365,7 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	signal(SIGPIPE, SIG_IGN);
-	if (!attest_init())
+	if (!attest_init() || !heap_watch())
 		return EXIT_FAILURE;
 	cutter_seed((uint32_t)seed);
 	return run((unsigned int)count, (unsigned int)n_moves);
