@@ -14,6 +14,7 @@
 
 #include "../unit/attest/forge.h"
 #include "../unit/attest/pair.h"
+#include "../unit/attest/replica.h"
 #include "fixed.h"
 #include "fuzz.h"
 
@@ -143,8 +144,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	receiver = channels[cipher][1];
 	if (!sender)
 		return 0;
-	memcpy(sender, &fresh[cipher][0], sizeof(*sender));
-	memcpy(receiver, &fresh[cipher][1], sizeof(*receiver));
+	replica_restore(sender, &fresh[cipher][0]);
+	replica_restore(receiver, &fresh[cipher][1]);
 	switch (data[2] % N_MODES) {
 	case MODE_RAW:
 		len = make_raw(data + 3, size - 3);
@@ -156,7 +157,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		len = make_forged(sender, lane, data + 3, size - 3);
 		break;
 	}
-	memcpy(sender, &fresh[cipher][0], sizeof(*sender));
+	replica_restore(sender, &fresh[cipher][0]);
 	if (len >= ATTEST_RECORD_HEADER_LEN && attest_record_peek(lane, wire, &peeked))
 		FUZZ_NEED(peeked > ATTEST_RECORD_HEADER_LEN && peeked <= ATTEST_RECORD_MAX);
 	bind = attest_record_probe_bind(receiver, lane, wire, len);
@@ -232,7 +233,7 @@ static void emit_cipher(void (*emit)(const char *name, const uint8_t *data, size
 		emit(name, flipped, sizeof(flipped));
 		if (!channels[cipher][0])
 			continue;
-		memcpy(channels[cipher][0], &fresh[cipher][0], sizeof(fresh[0][0]));
+		replica_restore(channels[cipher][0], &fresh[cipher][0]);
 		FUZZ_NEED(attest_record_seal(channels[cipher][0], lane, &(struct attest_record){ .op = ATTEST_OP_PING },
 					     NULL, raw + 3, &len) && len == 112);
 		raw[0] = cipher;

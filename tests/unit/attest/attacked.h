@@ -7,11 +7,10 @@
 #ifndef TESTS_ATTEST_ATTACKED_H
 #define TESTS_ATTEST_ATTACKED_H
 
-#include <attest/gcm.h>
-
 #include "check.h"
 #include "forge.h"
 #include "pair.h"
+#include "replica.h"
 
 #define DIRT 0xcc
 
@@ -51,35 +50,6 @@ static inline size_t seal(enum attest_lane lane, const struct attest_record *rec
 	return attest_record_seal(channel[0], lane, record, body, wire, &wire_len) ? wire_len : 0;
 }
 
-/* @half is as it was; its expanded key, of which there is one, is made anew from the copy's key. */
-static inline void restore_half(struct channel_half *half, const struct channel_half *copy)
-{
-	struct gcry_cipher_handle *aes = half->aes;
-
-	if (aes == NULL && channel[1]->cipher == ATTEST_CIPHER_AES256GCM && gcm_new(&aes) < 0)
-		abort();
-	*half = *copy;
-	half->aes = aes;
-	if (aes != NULL && !gcm_load(aes, half->key))
-		abort();
-}
-
-/* The receiver is as it was saved. */
-static inline void restore(void)
-{
-	struct channel_half send[ATTEST_N_LANES], recv[ATTEST_N_LANES];
-
-	memcpy(send, channel[1]->send, sizeof(send));
-	memcpy(recv, channel[1]->recv, sizeof(recv));
-	memcpy(channel[1], &saved, sizeof(saved));
-	memcpy(channel[1]->send, send, sizeof(send));
-	memcpy(channel[1]->recv, recv, sizeof(recv));
-	for (int lane = 0; lane < ATTEST_N_LANES; lane++) {
-		restore_half(&channel[1]->send[lane], &saved.send[lane]);
-		restore_half(&channel[1]->recv[lane], &saved.recv[lane]);
-	}
-}
-
 /* The receiver as it was saved takes these bytes: true if it refuses as it should. */
 static inline bool refused_by(enum attest_lane lane, const uint8_t *bytes, size_t len)
 {
@@ -87,7 +57,7 @@ static inline bool refused_by(enum attest_lane lane, const uint8_t *bytes, size_
 	struct attest_record record = { .gfn = 77 };
 	size_t room = len < ATTEST_RECORD_MAX ? len : ATTEST_RECORD_MAX;
 
-	restore();
+	replica_restore(channel[1], &saved);
 	memset(opened, DIRT, room + 1);
 	if (attest_record_open(channel[1], lane, bytes, len, &record, opened) || record.gfn != 77)
 		return false;
@@ -102,7 +72,7 @@ static inline bool accepted_by(enum attest_lane lane, const uint8_t *bytes, size
 {
 	struct attest_record record;
 
-	restore();
+	replica_restore(channel[1], &saved);
 	return attest_record_open(channel[1], lane, bytes, len, &record, opened);
 }
 
