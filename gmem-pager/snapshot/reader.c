@@ -16,6 +16,7 @@
 #include <sodium.h>
 
 #include "../secmem.h"
+#include "file.h"
 #include "reader.h"
 
 #define N_SLOTS 4u		/* more than threads that read */
@@ -56,43 +57,12 @@ static int fail_io(int r, char *ret_error, const struct snapfile_wanted *wanted)
 
 int snapfile_reader_open(const char *path, int *ret_fd, char *ret_error)
 {
-	const int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	struct stat st;
-	int r = 0;
+	int r = file_open(path, ret_fd);
 
-	if (fd < 0 || fstat(fd, &st) < 0)
-		r = -errno;
-	else if (!S_ISREG(st.st_mode))
-		r = -EINVAL;
-	if (r < 0) {
+	if (r < 0)
 		snprintf(ret_error, SNAPFILE_READ_ERROR_LEN, "cannot open the snapshot %.80s: %s", path,
 			 r == -EINVAL ? "it is no file" : strerror(-r));
-		if (fd >= 0)
-			close(fd);
-		return r;
-	}
-	*ret_fd = fd;
-	return 0;
-}
-
-/* -ENODATA: the file ends before. */
-/* syscalls: pread64 */
-static int read_at(const struct snapfile_reader *reader, uint64_t off, void *ret_bytes, size_t len)
-{
-	uint8_t *at = ret_bytes;
-	ssize_t n;
-
-	while (len > 0) {
-		n = pread(reader->fd, at, len, (off_t)off);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -ENODATA;
-		at += n;
-		off += (uint64_t)n;
-		len -= (size_t)n;
-	}
-	return 0;
+	return r;
 }
 
 /* ---- whose it is ---- */
@@ -141,9 +111,9 @@ static int read_ends(struct snapfile_reader *reader, const struct snapfile_wante
 
 	if (reader->file_len < SNAPFILE_HEADER_LEN + SNAPFILE_TRAILER_LEN)
 		return fail(-EBADMSG, ret_error, wanted, "is cut short: it was not written to the end, or was not copied whole");
-	r = read_at(reader, 0, head, sizeof(head));
+	r = file_read_at(reader->fd, 0, head, sizeof(head));
 	if (r == 0)
-		r = read_at(reader, reader->file_len - sizeof(tail), tail, sizeof(tail));
+		r = file_read_at(reader->fd, reader->file_len - sizeof(tail), tail, sizeof(tail));
 	if (r < 0)
 		return fail_io(r, ret_error, wanted);
 	r = snapfile_header_decode(head, &reader->header, &why);
@@ -156,7 +126,7 @@ static int read_ends(struct snapfile_reader *reader, const struct snapfile_wante
 static int read_piece(const struct snapfile_reader *reader, const struct snapfile_place *place, uint64_t off,
 		      const uint8_t tag[SNAPFILE_TAG_LEN], uint8_t *ret_bytes, size_t len)
 {
-	int r = read_at(reader, off, ret_bytes, len);
+	int r = file_read_at(reader->fd, off, ret_bytes, len);
 
 	return r < 0 ? r : snapfile_unseal(reader->keys, place, ret_bytes, len, tag);
 }

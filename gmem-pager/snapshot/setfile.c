@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <sodium.h>
@@ -17,8 +14,7 @@
 #include "setfile.h"
 
 struct setfile_writer {
-	char path[PATH_MAX];		/* for people */
-	char name[NAME_MAX + 1], partial[NAME_MAX + 1];	/* in the folder */
+	struct file_names names;
 	int dir_fd, fd;
 	bool has_partial;
 };
@@ -26,36 +22,17 @@ struct setfile_writer {
 /* A sentence that begins with what failed; returns @r. */
 static int fail(const struct setfile_writer *writer, int r, char *ret_error, const char *what, const char *suffix)
 {
-	snprintf(ret_error, SETFILE_ERROR_LEN, "cannot %s the working set %.80s%s: %s", what, writer->path, suffix,
+	snprintf(ret_error, SETFILE_ERROR_LEN, "cannot %s the working set %.80s%s: %s", what, writer->names.path, suffix,
 		 strerror(-r));
 	return r;
 }
 
 /* ---- writing ---- */
 
-static int split(struct setfile_writer *writer, const char *path, char ret_folder[PATH_MAX])
-{
-	char copy[PATH_MAX];
-
-	if (path[0] == '\0')
-		return -ENOENT;
-	if (strlen(path) >= sizeof(copy))
-		return -ENAMETOOLONG;
-	strcpy(writer->path, path);
-	strcpy(copy, path);
-	strcpy(ret_folder, dirname(copy));
-	strcpy(copy, path);
-	if ((size_t)snprintf(writer->partial, sizeof(writer->partial), "%s" SETFILE_PARTIAL, basename(copy)) >=
-	    sizeof(writer->partial))
-		return -ENAMETOOLONG;
-	memcpy(writer->name, writer->partial, strlen(writer->partial) - strlen(SETFILE_PARTIAL));
-	return path[strlen(path) - 1] == '/' ? -EISDIR : 0;
-}
-
 /* What has the name is replaced at the end: that may be a working set, and nothing else, the snapshot least of all. */
 static int check_name(const struct setfile_writer *writer, char *ret_error)
 {
-	const int fd = openat(writer->dir_fd, writer->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	const int fd = openat(writer->dir_fd, writer->names.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	char magic[SNAPSET_MAGIC_LEN] = "";
 	bool is_set;
 
@@ -68,24 +45,24 @@ static int check_name(const struct setfile_writer *writer, char *ret_error)
 	if (is_set)
 		return 0;
 	snprintf(ret_error, SETFILE_ERROR_LEN, "%.80s is there already and is no working set: name another file",
-		 writer->path);
+		 writer->names.path);
 	return -EEXIST;
 }
 
 /* Who writes one holds its lock, and the lock goes with the process. */
 static int remove_left_over(const struct setfile_writer *writer, char *ret_error)
 {
-	const int fd = openat(writer->dir_fd, writer->partial, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	const int fd = openat(writer->dir_fd, writer->names.partial, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	int r = 0;
 
 	if (fd < 0)
-		return errno == ENOENT ? 0 : fail(writer, -errno, ret_error, "make", SETFILE_PARTIAL);
+		return errno == ENOENT ? 0 : fail(writer, -errno, ret_error, "make", FILE_PARTIAL);
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		snprintf(ret_error, SETFILE_ERROR_LEN, "another process records the working set %.80s: name another file",
-			 writer->path);
+			 writer->names.path);
 		r = -EBUSY;
-	} else if (unlinkat(writer->dir_fd, writer->partial, 0) < 0) {
-		r = fail(writer, -errno, ret_error, "remove what is left over of", SETFILE_PARTIAL);
+	} else if (unlinkat(writer->dir_fd, writer->names.partial, 0) < 0) {
+		r = fail(writer, -errno, ret_error, "remove what is left over of", FILE_PARTIAL);
 	}
 	close(fd);
 	return r;
@@ -103,11 +80,11 @@ static int open_files(struct setfile_writer *writer, const char *folder, char *r
 		r = remove_left_over(writer, ret_error);
 	if (r < 0)
 		return r;
-	writer->fd = openat(writer->dir_fd, writer->partial, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	writer->fd = openat(writer->dir_fd, writer->names.partial, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (writer->fd < 0)
-		return fail(writer, -errno, ret_error, "make", SETFILE_PARTIAL);
+		return fail(writer, -errno, ret_error, "make", FILE_PARTIAL);
 	writer->has_partial = true;
-	return flock(writer->fd, LOCK_EX | LOCK_NB) < 0 ? fail(writer, -errno, ret_error, "lock", SETFILE_PARTIAL) : 0;
+	return flock(writer->fd, LOCK_EX | LOCK_NB) < 0 ? fail(writer, -errno, ret_error, "lock", FILE_PARTIAL) : 0;
 }
 
 int setfile_writer_open(const char *path, struct setfile_writer **ret_writer, char *ret_error)
@@ -122,7 +99,7 @@ int setfile_writer_open(const char *path, struct setfile_writer **ret_writer, ch
 	}
 	writer->fd = writer->dir_fd = -1;
 	signal(SIGXFSZ, SIG_IGN);	/* a limit of the length of files is an error like another */
-	r = split(writer, path, folder);
+	r = file_split(path, &writer->names, folder);
 	if (r < 0)
 		fail(writer, r, ret_error, "write", "");
 	else
@@ -141,7 +118,7 @@ void setfile_writer_free(struct setfile_writer *writer)
 	if (writer == NULL)
 		return;
 	if (writer->has_partial)
-		(void)unlinkat(writer->dir_fd, writer->partial, 0);
+		(void)unlinkat(writer->dir_fd, writer->names.partial, 0);
 	if (writer->fd >= 0)
 		close(writer->fd);
 	if (writer->dir_fd >= 0)
@@ -151,24 +128,7 @@ void setfile_writer_free(struct setfile_writer *writer)
 
 int setfile_writer_give(struct setfile_writer *writer, uid_t uid, gid_t gid, char *ret_error)
 {
-	return fchown(writer->fd, uid, gid) < 0 ? fail(writer, -errno, ret_error, "give away", SETFILE_PARTIAL) : 0;
-}
-
-/* syscalls: write */
-static int write_all(int fd, const uint8_t *bytes, size_t len)
-{
-	size_t done = 0;
-	ssize_t n;
-
-	while (done < len) {
-		n = write(fd, bytes + done, len - done);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -ENOSPC;
-		done += (size_t)n;
-	}
-	return 0;
+	return fchown(writer->fd, uid, gid) < 0 ? fail(writer, -errno, ret_error, "give away", FILE_PARTIAL) : 0;
 }
 
 /* Header and sealed map; the caller's, free(). */
@@ -196,9 +156,9 @@ static int make_bytes(const struct snapfile_reader *reader, const uint64_t *map,
 static int publish(struct setfile_writer *writer, char *ret_error)
 {
 	if (fsync(writer->fd) < 0)
-		return fail(writer, -errno, ret_error, "bring to the disk", SETFILE_PARTIAL);
-	if (renameat(writer->dir_fd, writer->partial, writer->dir_fd, writer->name) < 0)
-		return fail(writer, -errno, ret_error, "give its name to", SETFILE_PARTIAL);
+		return fail(writer, -errno, ret_error, "bring to the disk", FILE_PARTIAL);
+	if (renameat(writer->dir_fd, writer->names.partial, writer->dir_fd, writer->names.name) < 0)
+		return fail(writer, -errno, ret_error, "give its name to", FILE_PARTIAL);
 	writer->has_partial = false;
 	return fsync(writer->dir_fd) < 0 ? fail(writer, -errno, ret_error, "bring to the disk", "") : 0;
 }
@@ -212,32 +172,21 @@ int setfile_writer_write(struct setfile_writer *writer, const struct snapfile_re
 
 	if (r < 0)
 		return fail(writer, r, ret_error, "write", "");
-	r = write_all(writer->fd, bytes, len);
+	r = file_write(writer->fd, bytes, len);
 	free(bytes);
-	return r < 0 ? fail(writer, r, ret_error, "write", SETFILE_PARTIAL) : publish(writer, ret_error);
+	return r < 0 ? fail(writer, r, ret_error, "write", FILE_PARTIAL) : publish(writer, ret_error);
 }
 
 /* ---- reading ---- */
 
 int setfile_open(const char *path, int *ret_fd, char *ret_error)
 {
-	const int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	struct stat st;
-	int r = 0;
+	int r = file_open(path, ret_fd);
 
-	if (fd < 0 || fstat(fd, &st) < 0)
-		r = -errno;
-	else if (!S_ISREG(st.st_mode))
-		r = -EINVAL;
-	if (r < 0) {
+	if (r < 0)
 		snprintf(ret_error, SETFILE_ERROR_LEN, "cannot open the working set %.80s: %s", path,
 			 r == -EINVAL ? "it is no file" : strerror(-r));
-		if (fd >= 0)
-			close(fd);
-		return r;
-	}
-	*ret_fd = fd;
-	return 0;
+	return r;
 }
 
 static int refuse(int r, const char *path, const char *what, char *ret_error)
@@ -252,25 +201,6 @@ static int refuse_io(int r, const char *path, char *ret_error)
 	return r;
 }
 
-/* -ENODATA: the file ends before. */
-/* syscalls: pread64 */
-static int read_at(int fd, off_t off, uint8_t *ret_bytes, size_t len)
-{
-	ssize_t n;
-
-	while (len > 0) {
-		n = pread(fd, ret_bytes, len, off);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -ENODATA;
-		ret_bytes += n;
-		off += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 /* Whose it says it is; nothing of that is believed before the seal holds, which covers it. */
 static int read_header(int fd, const char *path, const struct snapfile_reader *reader,
 		       uint8_t ret_bytes[SNAPSET_HEADER_LEN], struct snapset_header *ret_header, char *ret_error)
@@ -283,7 +213,7 @@ static int read_header(int fd, const char *path, const struct snapfile_reader *r
 		return refuse_io(-errno, path, ret_error);
 	if (file_len < (off_t)SNAPSET_HEADER_LEN)
 		return refuse(-EBADMSG, path, "is cut short, or is none", ret_error);
-	r = read_at(fd, 0, ret_bytes, SNAPSET_HEADER_LEN);
+	r = file_read_at(fd, 0, ret_bytes, SNAPSET_HEADER_LEN);
 	if (r < 0)
 		return refuse_io(r, path, ret_error);
 	r = snapset_header_decode(ret_bytes, (uint64_t)file_len, ret_header, &why);
@@ -302,7 +232,7 @@ static int read_map(int fd, const struct snapfile_reader *reader, const uint8_t 
 		    const struct snapset_header *header, uint8_t *bytes, uint64_t *ret_map)
 {
 	const size_t len = snapset_map_len(header->n_pages);
-	int r = read_at(fd, SNAPSET_HEADER_LEN, bytes, len);
+	int r = file_read_at(fd, SNAPSET_HEADER_LEN, bytes, len);
 
 	if (r == 0)
 		r = snapfile_unseal_set(snapfile_reader_keys(reader), head, bytes, len, header->tag);

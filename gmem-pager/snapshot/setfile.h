@@ -10,11 +10,11 @@
 
 #include <sys/types.h>
 
+#include "file.h"
 #include "reader.h"
 #include "set.h"
 
 #define SETFILE_ERROR_LEN 240u
-#define SETFILE_PARTIAL ".partial"
 
 struct setfile_writer;
 

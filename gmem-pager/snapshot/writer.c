@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,8 +15,7 @@
 #include "writer.h"
 
 struct snapfile_writer {
-	char path[PATH_MAX];		/* for people */
-	char name[NAME_MAX + 1], partial[NAME_MAX + 1];	/* in the folder */
+	struct file_names names;
 	int dir_fd, fd;
 	bool has_partial, has_name, published;
 	uint64_t off;			/* of the next byte */
@@ -35,25 +32,8 @@ static int fail(const struct snapfile_writer *writer, int r, char *ret_error, co
 	const char *hint = r == -ENOSPC || r == -EDQUOT || r == -EFBIG ?
 			   ": make room, or name a file on another file system" : "";
 
-	snprintf(ret_error, SNAPFILE_ERROR_LEN, "cannot %s %.80s%s: %s%s", what, writer->path, suffix, strerror(-r), hint);
+	snprintf(ret_error, SNAPFILE_ERROR_LEN, "cannot %s %.80s%s: %s%s", what, writer->names.path, suffix, strerror(-r), hint);
 	return r;
-}
-
-static int split(struct snapfile_writer *writer, const char *path, char ret_folder[PATH_MAX])
-{
-	char copy[PATH_MAX];
-
-	if (strlen(path) >= sizeof(copy))
-		return -ENAMETOOLONG;
-	strcpy(writer->path, path);
-	strcpy(copy, path);
-	strcpy(ret_folder, dirname(copy));
-	strcpy(copy, path);
-	if ((size_t)snprintf(writer->partial, sizeof(writer->partial), "%s" SNAPFILE_PARTIAL, basename(copy)) >=
-	    sizeof(writer->partial))
-		return -ENAMETOOLONG;
-	memcpy(writer->name, writer->partial, strlen(writer->partial) - strlen(SNAPFILE_PARTIAL));
-	return path[strlen(path) - 1] == '/' ? -EISDIR : 0;
 }
 
 static int open_files(struct snapfile_writer *writer, const char *folder, char *ret_error)
@@ -61,19 +41,19 @@ static int open_files(struct snapfile_writer *writer, const char *folder, char *
 	writer->dir_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (writer->dir_fd < 0)
 		return fail(writer, -errno, ret_error, "open the folder of", "");
-	if (faccessat(writer->dir_fd, writer->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+	if (faccessat(writer->dir_fd, writer->names.name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
 		snprintf(ret_error, SNAPFILE_ERROR_LEN, "%.80s is there already, and no snapshot is replaced: name another "
-			 "file", writer->path);
+			 "file", writer->names.path);
 		return -EEXIST;
 	}
-	writer->fd = openat(writer->dir_fd, writer->partial, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	writer->fd = openat(writer->dir_fd, writer->names.partial, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (writer->fd < 0 && errno == EEXIST) {
-		snprintf(ret_error, SNAPFILE_ERROR_LEN, "%.80s" SNAPFILE_PARTIAL " is there: another gmem-source writes it, or "
-			 "was killed; remove it if none runs", writer->path);
+		snprintf(ret_error, SNAPFILE_ERROR_LEN, "%.80s" FILE_PARTIAL " is there: another gmem-source writes it, or "
+			 "was killed; remove it if none runs", writer->names.path);
 		return -EEXIST;
 	}
 	if (writer->fd < 0)
-		return fail(writer, -errno, ret_error, "make", SNAPFILE_PARTIAL);
+		return fail(writer, -errno, ret_error, "make", FILE_PARTIAL);
 	writer->has_partial = true;
 	return 0;
 }
@@ -90,7 +70,7 @@ int snapfile_writer_open(const char *path, struct snapfile_writer **ret_writer, 
 	}
 	writer->fd = writer->dir_fd = -1;
 	signal(SIGXFSZ, SIG_IGN);	/* a limit of the length of files is an error like another */
-	r = split(writer, path, folder);
+	r = file_split(path, &writer->names, folder);
 	if (r < 0)
 		fail(writer, r, ret_error, "write", "");
 	else
@@ -121,23 +101,15 @@ void snapfile_writer_free(struct snapfile_writer *writer)
 
 int snapfile_writer_give(struct snapfile_writer *writer, uid_t uid, gid_t gid, char *ret_error)
 {
-	return fchown(writer->fd, uid, gid) < 0 ? fail(writer, -errno, ret_error, "give away", SNAPFILE_PARTIAL) : 0;
+	return fchown(writer->fd, uid, gid) < 0 ? fail(writer, -errno, ret_error, "give away", FILE_PARTIAL) : 0;
 }
 
-/* syscalls: write */
 static int append(struct snapfile_writer *writer, const uint8_t *bytes, size_t len, char *ret_error)
 {
-	size_t done = 0;
-	ssize_t n;
+	int r = file_write(writer->fd, bytes, len);
 
-	while (done < len) {
-		n = write(writer->fd, bytes + done, len - done);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return fail(writer, n < 0 ? -errno : -ENOSPC, ret_error, "write", SNAPFILE_PARTIAL);
-		done += (size_t)n;
-	}
+	if (r < 0)
+		return fail(writer, r, ret_error, "write", FILE_PARTIAL);
 	writer->off += len;
 	return 0;
 }
@@ -232,7 +204,7 @@ int snapfile_writer_manifest(struct snapfile_writer *writer, const uint8_t *byte
 	int r;
 
 	if (sealed == NULL)
-		return fail(writer, -ENOMEM, ret_error, "write", SNAPFILE_PARTIAL);
+		return fail(writer, -ENOMEM, ret_error, "write", FILE_PARTIAL);
 	writer->index.manifest.len = (uint32_t)len;
 	snapfile_seal(writer->keys, &place, bytes, len, sealed, writer->index.manifest.tag);
 	r = append(writer, sealed, len, ret_error);
@@ -248,11 +220,11 @@ static int write_index(struct snapfile_writer *writer, struct snapfile_trailer *
 	int r = snapfile_index_encode(&writer->index, &bytes, &len);
 
 	if (r < 0)
-		return fail(writer, r, ret_error, "write", SNAPFILE_PARTIAL);
+		return fail(writer, r, ret_error, "write", FILE_PARTIAL);
 	sealed = malloc(len);
 	if (sealed == NULL) {
 		free(bytes);
-		return fail(writer, -ENOMEM, ret_error, "write", SNAPFILE_PARTIAL);
+		return fail(writer, -ENOMEM, ret_error, "write", FILE_PARTIAL);
 	}
 	*trailer = (struct snapfile_trailer){
 		.index_off = writer->off, .index_len = len, .file_len = writer->off + len + SNAPFILE_TRAILER_LEN,
@@ -277,7 +249,7 @@ int snapfile_writer_finish(struct snapfile_writer *writer, uint8_t ret_root[SNAP
 	snapfile_trailer_encode(&trailer, bytes);
 	r = append(writer, bytes, sizeof(bytes), ret_error);
 	if (r == 0 && (fsync(writer->fd) < 0 || fsync(writer->dir_fd) < 0))
-		r = fail(writer, -errno, ret_error, "bring to the disk", SNAPFILE_PARTIAL);
+		r = fail(writer, -errno, ret_error, "bring to the disk", FILE_PARTIAL);
 	if (r == 0)
 		memcpy(ret_root, trailer.root, SNAPFILE_ROOT_LEN);
 	return r;
@@ -287,13 +259,13 @@ int snapfile_writer_finish(struct snapfile_writer *writer, uint8_t ret_root[SNAP
 /* syscalls: fsync linkat unlinkat */
 int snapfile_writer_publish(struct snapfile_writer *writer, char *ret_error)
 {
-	if (linkat(writer->dir_fd, writer->partial, writer->dir_fd, writer->name, 0) < 0)
-		return fail(writer, -errno, ret_error, "give its name to", SNAPFILE_PARTIAL);
+	if (linkat(writer->dir_fd, writer->names.partial, writer->dir_fd, writer->names.name, 0) < 0)
+		return fail(writer, -errno, ret_error, "give its name to", FILE_PARTIAL);
 	writer->has_name = true;
 	if (fsync(writer->dir_fd) < 0)
 		return fail(writer, -errno, ret_error, "bring to the disk", "");
 	writer->published = true;
-	if (unlinkat(writer->dir_fd, writer->partial, 0) == 0)
+	if (unlinkat(writer->dir_fd, writer->names.partial, 0) == 0)
 		writer->has_partial = false;
 	return 0;
 }
@@ -303,9 +275,9 @@ int snapfile_writer_discard(struct snapfile_writer *writer)
 {
 	int r = 0;
 
-	if (writer->has_name && unlinkat(writer->dir_fd, writer->name, 0) < 0 && errno != ENOENT)
+	if (writer->has_name && unlinkat(writer->dir_fd, writer->names.name, 0) < 0 && errno != ENOENT)
 		r = -errno;
-	if (writer->has_partial && unlinkat(writer->dir_fd, writer->partial, 0) < 0 && errno != ENOENT && r == 0)
+	if (writer->has_partial && unlinkat(writer->dir_fd, writer->names.partial, 0) < 0 && errno != ENOENT && r == 0)
 		r = -errno;
 	if (r == 0 && (writer->has_name || writer->has_partial) && fsync(writer->dir_fd) < 0)
 		r = -errno;

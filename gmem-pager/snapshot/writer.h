@@ -13,10 +13,10 @@
 
 #include <sys/types.h>
 
+#include "file.h"
 #include "seal.h"
 
 #define SNAPFILE_ERROR_LEN 200u
-#define SNAPFILE_PARTIAL ".partial"
 
 struct snapfile_writer;
 

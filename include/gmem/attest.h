@@ -49,7 +49,10 @@ enum attest_cipher {
 	ATTEST_CIPHER_AEGIS256 = 3,
 };
 
-/* Call once before anything else. */
+/*
+ * Call once before anything else, while files can be opened.  Sets libsodium and libgcrypt up for the whole process; where
+ * the program has set libgcrypt up by itself before, AES-256-GCM is not to be had, and XChaCha20-Poly1305 is offered alone.
+ */
 bool attest_init(void);
 
 /* ---- keys (keys.c): static X25519 keys in sodium_malloc memory ---- */

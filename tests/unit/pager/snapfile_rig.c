@@ -87,7 +87,7 @@ void snapfile_rig_fini(struct snapfile_rig *rig)
 {
 	char partial[160];
 
-	snprintf(partial, sizeof(partial), "%s" SNAPFILE_PARTIAL, rig->path);
+	snprintf(partial, sizeof(partial), "%s" FILE_PARTIAL, rig->path);
 	unlink(rig->path);
 	unlink(partial);
 	rmdir(rig->dir);

@@ -34,7 +34,7 @@ static void init(struct set_rig *rig)
 	memset(rig, 0, sizeof(*rig));
 	snapfile_rig_init(&rig->snap);
 	snprintf(rig->path, sizeof(rig->path), "%s/vm.set", rig->snap.dir);
-	snprintf(rig->partial, sizeof(rig->partial), "%s" SETFILE_PARTIAL, rig->path);
+	snprintf(rig->partial, sizeof(rig->partial), "%s" FILE_PARTIAL, rig->path);
 	open_snapshot(rig);
 }
 

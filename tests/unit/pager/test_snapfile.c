@@ -35,7 +35,7 @@ static void test_round_trip(void)
 
 	snapfile_rig_init(&rig);
 	snapfile_rig_write(&rig);
-	CU_ASSERT_FALSE(snapfile_rig_exists(&rig, SNAPFILE_PARTIAL));
+	CU_ASSERT_FALSE(snapfile_rig_exists(&rig, FILE_PARTIAL));
 	CU_ASSERT_EQUAL(stat(rig.path, &st), 0);
 	CU_ASSERT_EQUAL(st.st_mode & 0777, 0600);
 	CU_ASSERT_EQUAL_FATAL(snapfile_rig_open(&rig, &reader), 0);

@@ -24,13 +24,13 @@ static void test_names(void)
 	CU_ASSERT_EQUAL_FATAL(snapfile_writer_open(rig.path, &writer, rig.error), 0);
 	CU_ASSERT_EQUAL(snapfile_writer_open(rig.path, &second, rig.error), -EEXIST);
 	CHECK_CONTAINS(rig.error, "vm.snap.partial is there: another gmem-source writes it, or was killed");
-	CU_ASSERT_TRUE(snapfile_rig_exists(&rig, SNAPFILE_PARTIAL));
+	CU_ASSERT_TRUE(snapfile_rig_exists(&rig, FILE_PARTIAL));
 	snapfile_writer_free(writer);
-	CU_ASSERT_FALSE(snapfile_rig_exists(&rig, SNAPFILE_PARTIAL));
+	CU_ASSERT_FALSE(snapfile_rig_exists(&rig, FILE_PARTIAL));
 	snapfile_rig_write(&rig);
 	CU_ASSERT_EQUAL(snapfile_writer_open(rig.path, &second, rig.error), -EEXIST);
 	CHECK_CONTAINS(rig.error, "is there already, and no snapshot is replaced");
-	CU_ASSERT_FALSE(snapfile_rig_exists(&rig, SNAPFILE_PARTIAL));
+	CU_ASSERT_FALSE(snapfile_rig_exists(&rig, FILE_PARTIAL));
 	snapfile_rig_fini(&rig);
 }
 
@@ -60,7 +60,7 @@ static void test_no_room(void)
 		CHECK_CONTAINS(rig.error, "cannot write");
 		CHECK_CONTAINS(rig.error, "make room, or name a file on another file system");
 		CU_ASSERT_EQUAL(snapfile_writer_discard(writer), 0);
-		CU_ASSERT_FALSE(snapfile_rig_exists(&rig, SNAPFILE_PARTIAL));
+		CU_ASSERT_FALSE(snapfile_rig_exists(&rig, FILE_PARTIAL));
 		CU_ASSERT_FALSE(snapfile_rig_exists(&rig, ""));
 		snapfile_writer_free(writer);
 	}
@@ -85,7 +85,7 @@ static void test_name_taken(void)
 	snapfile_writer_free(writer);
 	bytes = snapfile_rig_load(&rig, &len);
 	CU_ASSERT_TRUE(len == 4 && memcmp(bytes, "mine", 4) == 0);
-	CU_ASSERT_FALSE(snapfile_rig_exists(&rig, SNAPFILE_PARTIAL));
+	CU_ASSERT_FALSE(snapfile_rig_exists(&rig, FILE_PARTIAL));
 	free(bytes);
 	snapfile_rig_fini(&rig);
 }
@@ -101,7 +101,7 @@ static void test_no_recipient(void)
 	CU_ASSERT_EQUAL(snapfile_rig_fill(&rig, writer), -EINVAL);
 	CHECK_CONTAINS(rig.error, "the recipient's public key is none");
 	snapfile_writer_free(writer);
-	CU_ASSERT_FALSE(snapfile_rig_exists(&rig, SNAPFILE_PARTIAL));
+	CU_ASSERT_FALSE(snapfile_rig_exists(&rig, FILE_PARTIAL));
 	snapfile_rig_fini(&rig);
 }
 

@@ -268,7 +268,7 @@ static void test_not_written(void)
 	open_recorder(&st);
 	run(&st);
 	touch_all(&st);
-	snprintf(partial, sizeof(partial), "%s" SETFILE_PARTIAL, st.path);
+	snprintf(partial, sizeof(partial), "%s" FILE_PARTIAL, st.path);
 	CU_ASSERT_EQUAL(unlink(partial), 0);
 	st.workset->record_us = 0;
 	trip_expect_whole(&st.trip);
