@@ -45,6 +45,8 @@ struct party {
 	struct link_config config;	/* with @over as its stop */
 	atomic_bool over;		/* guests must leave */
 	atomic_bool broken;		/* the source went away between its handshake and its lanes */
+	atomic_bool settled;		/* all bound or broken, and the listener closed for it */
+	struct transport_listener *listener;
 	struct guest_slot slots[GREET_MAX_GUESTS];
 	int fatal;			/* link lock: the named peer was refused, or OFFERED failed */
 	char fatal_error[LINK_ERROR_LEN];	/* link lock */
@@ -262,6 +264,20 @@ static int greet(struct guest_slot *slot, char *ret_error, size_t error_len)
 	return greet_lane(slot, (enum attest_lane)id, session_id);
 }
 
+/* Nobody else is waited for: ends accept(), which would sit out its slice, up to 100 ms in which no lane is served. */
+static void settle(struct party *party)
+{
+	bool all_bound;
+
+	pthread_mutex_lock(&party->link->lock);
+	all_bound = party->link->n_bound == ATTEST_N_LANES;
+	pthread_mutex_unlock(&party->link->lock);
+	if (!all_bound && !atomic_load(&party->broken))
+		return;
+	atomic_store(&party->settled, true);
+	party->listener->ops->close_listener(party->listener);
+}
+
 static void *guest_thread(void *arg)
 {
 	struct guest_slot *slot = arg;
@@ -271,6 +287,7 @@ static void *guest_thread(void *arg)
 
 	snprintf(peer, sizeof(peer), "%s", slot->conn->peer);
 	r = greet(slot, error, sizeof(error));
+	settle(slot->party);
 	if (r < 0)
 		warn_dropped(slot->party, peer, error[0] != '\0' ? error : strerror(-r));
 	if (slot->conn != NULL) {
@@ -355,7 +372,7 @@ static int party_state(struct party *party, const atomic_bool *caller_stop, uint
 int link_accept(struct link *link, const struct link_config *config, struct transport_listener *listener,
 		char *ret_error, size_t error_len)
 {
-	struct party party = { .link = link, .config = *config };
+	struct party party = { .link = link, .config = *config, .listener = listener };
 	uint64_t lanes_due_us = 0;
 	struct transport_conn *conn;
 	int r;
@@ -372,7 +389,7 @@ int link_accept(struct link *link, const struct link_config *config, struct tran
 		r = listener->ops->accept(listener, ACCEPT_SLICE_MS, &conn);
 		if (r == 0)
 			welcome(&party, conn);
-		else if (r != -ETIMEDOUT && r != -ECONNRESET) {
+		else if (r != -ETIMEDOUT && r != -ECONNRESET && !atomic_load(&party.settled)) {
 			snprintf(ret_error, error_len, "cannot accept connections on %s: %s", config->address,
 				 strerror(-r));
 			break;
