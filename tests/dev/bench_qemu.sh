@@ -64,7 +64,24 @@ bench_qemu_run() {
 		wait "$job"
 		return "$stalled"
 	}
-	wait "$job"
+	wait "$job" && return
+	bench_qemu_threads >"$2.threads" 2>&1
+	echo "what each thread in the test host did then: $2.threads" >&2
+	return 1
+}
+
+# bench_qemu_threads: twice, 10 s of the host's own clock apart, where each of its threads is and what it has used.
+bench_qemu_threads() {
+	"$BED" run host --timeout 300 -- /bin/sh -c 'for i in 1 2; do
+			date +%T.%N
+			ps -eLo pid,tid,stat,time,wchan:32,comm
+			sleep 10
+		done
+		for t in /proc/[0-9]*/task/[0-9]*; do
+			[ -s "$t/cmdline" ] || continue
+			echo "$t $(cat "$t/comm")"
+			cat "$t/stack"
+		done'
 }
 
 # bench_qemu_move KIND FILE: as bench_qemu_run, again in a fresh host after a stall; each stall adds a line to $dev_log/stalls.
