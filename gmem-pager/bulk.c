@@ -9,6 +9,12 @@
 #include "source.h"
 #include "wire.h"
 
+/*
+ * A guest that wakes from a snapshot asks for one page after another, and the file is read for both.  The stream gets a
+ * record of 256 KiB in each QUIET_MAX_US all the same.
+ */
+#define QUIET_US 2000u
+#define QUIET_MAX_US 16000u
 #define RECORDS_PER_S 4u	/* at the least, down to one page in each */
 
 /*
@@ -82,6 +88,13 @@ static int send_run(struct source *source, uint64_t index, uint32_t n, bool of_s
 	return 0;
 }
 
+/* The working set is what the guest waits for next; nothing else is. */
+static void stand_back(struct source *source, const uint64_t *map)
+{
+	if (source->session.config->restore != NULL && map == NULL)
+		pace_stand_back(&source->pace, QUIET_US, QUIET_MAX_US);
+}
+
 /* Twice through memory where there is a working set: first its pages alone. */
 static int stream(struct source *source)
 {
@@ -91,6 +104,7 @@ static int stream(struct source *source)
 	uint32_t max, n;
 	int r = 0;
 
+	stand_back(source, map);
 	while (r == 0) {
 		max = run_max(source);
 		if (!wait_leave(source, max))
@@ -103,6 +117,7 @@ static int stream(struct source *source)
 			return 0;
 		if (index == manifest->n_pages) {
 			map = NULL;
+			stand_back(source, map);
 			index = 0;
 			continue;
 		}

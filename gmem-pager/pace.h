@@ -18,10 +18,20 @@ struct pace {
 	unsigned int n_urgent;	/* lock; requests being answered */
 	bool held;		/* lock; nothing is streamed before it is known what the pager has */
 	bool stop;		/* lock */
+	bool timed;		/* lock; the stream waits for nothing but time */
+	uint64_t urgent_us;	/* lock; when the last request had been answered; 0: none yet */
+	uint64_t quiet_us;	/* lock; pace_stand_back() */
+	uint64_t at_most_us;	/* lock */
 };
 
 void pace_init(struct pace *pace);
 void pace_fini(struct pace *pace);
+
+/*
+ * Let @quiet_us (0, as at first: none) pass without a fault before the stream goes on, for a guest that
+ * has just started has its next fault soon; but never wait longer than @at_most_us for it, so that the stream gets on.
+ */
+void pace_stand_back(struct pace *pace, uint64_t quiet_us, uint64_t at_most_us);
 
 /* -EOVERFLOW: more credit than the pager can mean. */
 int pace_add_credit(struct pace *pace, uint64_t bytes);

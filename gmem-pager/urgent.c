@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "messages.h"
+#include "snapshot/format.h"
 #include "source.h"
 #include "urgent.h"
 #include "wire.h"
@@ -59,6 +60,19 @@ size_t urgent_parts(uint32_t wanted, uint32_t n_pages, struct urgent_part ret_pa
 	return n;
 }
 
+void urgent_widen(uint64_t region_first, uint64_t region_n_pages, uint64_t chunk, uint64_t *first, uint32_t *n_pages)
+{
+	const uint64_t region_end = region_first + region_n_pages, last = *first + *n_pages - 1;
+	uint64_t end = last - last % chunk + chunk;
+
+	if (end > region_end)
+		end = region_end;
+	*first -= *first % chunk;
+	if (*first < region_first)
+		*first = region_first;
+	*n_pages = (uint32_t)(end - *first);
+}
+
 /* Runs of pages that nobody has sent yet, of @n_pages from @index on. */
 static int send_unsent(struct source *source, uint64_t index, uint32_t n_pages)
 {
@@ -79,16 +93,44 @@ static int send_unsent(struct source *source, uint64_t index, uint32_t n_pages)
 	return 0;
 }
 
-static int send_neighbours(struct source *source, const struct entry *entry)
+/* The rest of a window of up to URGENT_MAX_RUN pages around @wanted. */
+static int send_around(struct source *source, uint64_t wanted, uint64_t first, uint32_t n_pages)
 {
 	struct urgent_part parts[URGENT_MAX_PARTS];
-	const size_t n_parts = urgent_parts((uint32_t)(entry->wanted - entry->first), entry->n_pages, parts);
+	const size_t n_parts = urgent_parts((uint32_t)(wanted - first), n_pages, parts);
 	size_t i;
 	int r = 0;
 
 	for (i = 0; i < n_parts && r == 0; i++)
-		r = send_unsent(source, entry->first + parts[i].first, parts[i].n_pages);
+		r = send_unsent(source, first + parts[i].first, parts[i].n_pages);
 	return r;
+}
+
+/* By windows of a record's length: the one that the wanted page is in, those behind it, those before it. */
+static int send_neighbours(struct source *source, const struct entry *entry)
+{
+	const uint32_t n_windows = (entry->n_pages + URGENT_MAX_RUN - 1) / URGENT_MAX_RUN;
+	const uint32_t own = (uint32_t)(entry->wanted - entry->first) / URGENT_MAX_RUN;
+	uint32_t i;
+	int r = 0;
+
+	for (i = 0; i < n_windows && r == 0; i++) {
+		const uint32_t at = (own + i) % n_windows * URGENT_MAX_RUN;
+		const uint32_t left = entry->n_pages - at, n = left < URGENT_MAX_RUN ? left : URGENT_MAX_RUN;
+
+		r = i == 0 ? send_around(source, entry->wanted, entry->first + at, n) :
+		    send_unsent(source, entry->first + at, n);
+	}
+	return r;
+}
+
+/* A snapshot's chunk is opened whole: all of it goes, behind what was asked for, and nobody has to ask for the rest. */
+static void widen(const struct source *source, const struct manifest *manifest, struct entry *entry)
+{
+	const struct manifest_region *region = manifest_region_of(manifest, entry->wanted);
+
+	if (source->session.config->restore != NULL)
+		urgent_widen(region->first_index, region->n_pages, SNAPFILE_PAGES, &entry->first, &entry->n_pages);
 }
 
 static int answer(struct source *source, const struct attest_record *record, const uint8_t *body)
@@ -115,6 +157,7 @@ static int answer(struct source *source, const struct attest_record *record, con
 			return r;
 	}
 	for (i = 0; i < n_entries && !workset_is_recording(source->workset); i++) {
+		widen(source, manifest, &entries[i]);
 		r = send_neighbours(source, &entries[i]);
 		if (r < 0)
 			return r;

@@ -21,4 +21,10 @@ struct urgent_part {
  */
 size_t urgent_parts(uint32_t wanted, uint32_t n_pages, struct urgent_part ret_parts[URGENT_MAX_PARTS]);
 
+/*
+ * Widen the window of *@n_pages (not 0) from index *@first on, which is in a region of @region_n_pages from @region_first on,
+ * to whole chunks of @chunk indices, as far as the region has them.
+ */
+void urgent_widen(uint64_t region_first, uint64_t region_n_pages, uint64_t chunk, uint64_t *first, uint32_t *n_pages);
+
 #endif

@@ -117,8 +117,9 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 static void run_source(bool credit)
 {
+	static const struct session_config config = { .role = ATTEST_INITIATOR };
 	static uint64_t sent[1];
-	struct source source = { .sent = (atomic_uint_fast64_t *)sent };
+	struct source source = { .session.config = &config, .sent = (atomic_uint_fast64_t *)sent };
 
 	memset(sent, 0, sizeof(sent));
 	atomic_store(&source.manifest, (struct manifest *)(uintptr_t)announced);

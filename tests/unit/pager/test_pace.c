@@ -113,6 +113,36 @@ static void test_not_woken_for_nothing(void)
 	pace_fini(&pace);
 }
 
+#define HOUR_US 3600000000u
+
+/* After a fault the stream stands back for an hour, at most @at_most_us; then it has sent @n. */
+static void stand_back(uint64_t at_most_us, int n)
+{
+	pthread_t thread;
+
+	pace_init(&pace);
+	pace_stand_back(&pace, HOUR_US, at_most_us);
+	atomic_store(&n_sent, 0);
+	pace_release(&pace);
+	pthread_create(&thread, NULL, bulk, NULL);
+	CU_ASSERT_EQUAL(pace_add_credit(&pace, 150), 0);
+	CU_ASSERT_TRUE(comes_to(1));	/* no fault yet */
+	pace_urgent_begin(&pace);
+	CU_ASSERT_EQUAL(pace_add_credit(&pace, 350), 0);
+	CU_ASSERT_TRUE(comes_to(1));
+	pace_urgent_end(&pace);
+	CU_ASSERT_TRUE(comes_to(n));
+	pace_stop(&pace);		/* ends that wait too */
+	pthread_join(thread, NULL);
+	pace_fini(&pace);
+}
+
+static void test_stands_back(void)
+{
+	stand_back(HOUR_US, 1);
+	stand_back(1, 5);
+}
+
 static void test_absurd_credit(void)
 {
 	pace_init(&pace);
@@ -126,6 +156,7 @@ static const struct check checks[] = {
 	{ "bulk waits for credit and for faults", test_credit_and_yielding },
 	{ "the next connection begins anew", test_reset },
 	{ "nobody is woken for nothing", test_not_woken_for_nothing },
+	{ "bulk stands back after a fault, for a while", test_stands_back },
 	{ "absurd credit", test_absurd_credit },
 	{ NULL, NULL },
 };

@@ -44,9 +44,28 @@ static void test_lengths_say_nothing(void)
 	}
 }
 
+static bool widens(uint64_t region_first, uint64_t region_n_pages, uint64_t first, uint32_t n_pages, uint64_t to_first,
+		   uint32_t to_n_pages)
+{
+	urgent_widen(region_first, region_n_pages, 64, &first, &n_pages);
+	return first == to_first && n_pages == to_n_pages;
+}
+
+static void test_widened_to_chunks(void)
+{
+	CU_ASSERT_TRUE(widens(0, 1000, 0, 16, 0, 64));
+	CU_ASSERT_TRUE(widens(0, 1000, 112, 16, 64, 64));
+	CU_ASSERT_TRUE(widens(0, 1000, 64, 64, 64, 64));
+	CU_ASSERT_TRUE(widens(0, 1000, 63, 2, 0, 128));		/* windows are by the region's beginning, chunks are not */
+	CU_ASSERT_TRUE(widens(0, 1000, 999, 1, 960, 40));
+	CU_ASSERT_TRUE(widens(100, 20, 104, 16, 100, 20));	/* neither the region before nor the one behind */
+	CU_ASSERT_TRUE(widens(100, 200, 120, 16, 100, 92));
+}
+
 static const struct check checks[] = {
 	{ "all but the wanted page", test_all_but_the_wanted_page },
 	{ "lengths say nothing", test_lengths_say_nothing },
+	{ "widened to whole chunks", test_widened_to_chunks },
 	{ NULL, NULL },
 };
 
