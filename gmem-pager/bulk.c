@@ -91,8 +91,8 @@ static int send_run(struct source *source, uint64_t index, uint32_t n, bool of_s
 /* The working set is what the guest waits for next; nothing else is. */
 static void stand_back(struct source *source, const uint64_t *map)
 {
-	if (source->session.config->restore != NULL && map == NULL)
-		pace_stand_back(&source->pace, QUIET_US, QUIET_MAX_US);
+	if (source->session.config->restore != NULL)
+		pace_stand_back(&source->pace, map == NULL ? QUIET_US : 0, QUIET_MAX_US);
 }
 
 /* Twice through memory where there is a working set: first its pages alone. */

@@ -78,7 +78,6 @@ bench_qemu_threads() {
 			sleep 10
 		done
 		for t in /proc/[0-9]*/task/[0-9]*; do
-			[ -s "$t/cmdline" ] || continue
 			echo "$t $(cat "$t/comm")"
 			cat "$t/stack"
 		done'
